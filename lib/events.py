@@ -1,0 +1,104 @@
+"""Versioned records of what happened, and their JSON: ids only, never text, names or addresses.
+
+An event is written to the outbox in the transaction of the change it reports. Fields may be added to a
+payload; the meaning of an existing field never changes, because old and new code read each other's rows
+during a deployment.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal, NewType, cast
+
+from lib.principal import ContentId, SpaceId, TenantId
+
+EventId = NewType("EventId", int)
+
+PAYLOAD_VERSION = 1
+
+
+class EventKind(StrEnum):
+    """What happened. The value is stored, so it is permanent."""
+
+    QUESTION_ASKED = "question_asked"
+    QUESTION_ANSWERED = "question_answered"
+    POST_VOTED = "post_voted"
+    ANSWER_ACCEPTED = "answer_accepted"
+    CONTENT_CHANGED = "content_changed"
+
+
+CHAT_KINDS = (
+    EventKind.QUESTION_ASKED,
+    EventKind.QUESTION_ANSWERED,
+    EventKind.POST_VOTED,
+    EventKind.ANSWER_ACCEPTED,
+)
+"""Kinds that destinations may subscribe to; the relay expands them into deliveries."""
+
+FOLLOW_KINDS = (EventKind.CONTENT_CHANGED,)
+"""Kinds that tell us what Confluence did; the question feature follows them."""
+
+ContentChange = Literal["created", "updated", "trashed", "restored", "removed", "permissions_updated"]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Which post an event is about. `answer_id` is set when the post is an answer."""
+
+    question_id: ContentId
+    space_id: SpaceId
+    answer_id: ContentId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedContent:
+    """A content item that Confluence says has changed. What it is now is read again, never believed."""
+
+    content_id: ContentId
+    change: ContentChange
+    actor_ref: int | None = None
+    """Who did it, by our reference; where the app cannot see the item, it is read as this person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row of the outbox, read back."""
+
+    id: EventId
+    tenant_id: TenantId
+    kind: EventKind
+    about: Subject | ChangedContent
+    traceparent: str | None
+    created_at: datetime
+
+
+def to_payload(about: Subject | ChangedContent) -> str:
+    """The JSON stored with the event."""
+    if isinstance(about, ChangedContent):
+        body = {"v": PAYLOAD_VERSION, "content": str(about.content_id), "change": about.change}
+        if about.actor_ref is not None:
+            body["actor"] = str(about.actor_ref)
+        return json.dumps(body)
+    body = {"v": PAYLOAD_VERSION, "question": str(about.question_id), "space": str(about.space_id)}
+    if about.answer_id is not None:
+        body["answer"] = str(about.answer_id)
+    return json.dumps(body)
+
+
+def from_payload(kind: EventKind, payload: str) -> Subject | ChangedContent:
+    """What `to_payload` stored; fields this version does not know are ignored."""
+    body = json.loads(payload)
+    if kind in FOLLOW_KINDS:
+        actor = body.get("actor")
+        return ChangedContent(
+            content_id=ContentId(int(body["content"])),
+            change=cast("ContentChange", body["change"]),
+            actor_ref=None if actor is None else int(actor),
+        )
+    answer = body.get("answer")
+    return Subject(
+        question_id=ContentId(int(body["question"])),
+        space_id=SpaceId(int(body["space"])),
+        answer_id=None if answer is None else ContentId(int(answer)),
+    )
