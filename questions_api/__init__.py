@@ -1,0 +1,1 @@
+"""Questions, answers, votes and lists, and the pages that show them inside Confluence."""
