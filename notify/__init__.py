@@ -1,0 +1,1 @@
+"""What happened, carried to chat: outbox to deliveries to one message each."""
