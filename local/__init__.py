@@ -1,0 +1,1 @@
+"""The local stack: everything the app needs around it, on loopback; never deployed."""
