@@ -1,0 +1,1 @@
+"""Tests of the Confluence simulator against its published contracts."""
