@@ -1,0 +1,225 @@
+"""Asking, answering, voting, accepting and listing, with every intruder at each door."""
+
+import pytest
+
+from local.person import ANSWER_TYPE, QUESTION_TYPE, Answered, Person, send
+from local.stack import Stack
+from tests.api.conftest import ENG, ENG_PAGE, HR, MKT, Cast, title
+from tests.api.waiting import eventually
+
+
+def code(answer: Answered) -> tuple[int, str]:
+    return answer.status, answer.body["code"]
+
+
+NOT_FOUND = (404, "not-found")
+
+
+def test_the_main_job(cast: Cast) -> None:
+    question = cast.alice.ask(ENG, title("How do we ship?"), tags=("Release Notes", "ci"))
+    answer = cast.bob.answer(question)
+    assert cast.bob.vote("question", question).body == {"value": 1, "score": 1}
+    assert cast.alice.accept(question, answer).body["acceptedAnswerIds"] == [answer]
+
+    seen = cast.dave.api("GET", f"/questions/{question}").body
+    assert seen["tags"] == ["ci", "release-notes"]
+    assert (seen["score"], seen["myVote"], seen["answerCount"], seen["acceptedCount"]) == (1, 0, 1, 1)
+    assert seen["may"] == {"answer": True, "vote": True, "accept": False}
+    (listed,) = cast.dave.api("GET", f"/questions/{question}/answers").body["items"]
+    assert (listed["id"], listed["acceptedById"]) == (answer, cast.alice.account_id)
+
+
+def test_registering_twice_is_registering_once(cast: Cast) -> None:
+    content = cast.alice.create(QUESTION_TYPE, title("Twice?"), "<p>?</p>", spaceId=ENG)
+    first = cast.alice.api("POST", "/questions", {"contentId": content})
+    second = cast.alice.api("POST", "/questions", {"contentId": content})
+    assert {first.status, second.status} <= {200, 201}
+    assert second.status == 200
+    assert first.body["id"] == second.body["id"] == content
+
+
+def test_a_webhook_registers_what_the_page_could_not(cast: Cast) -> None:
+    content = cast.alice.create(QUESTION_TYPE, title("Closed the tab"), "<p>?</p>", spaceId=ENG)
+    eventually(lambda: cast.bob.api("GET", f"/questions/{content}").status == 200, "registration")
+
+
+def test_content_trashed_in_confluence_is_gone_and_comes_back(cast: Cast) -> None:
+    question = cast.alice.ask(ENG, title("To the trash"))
+    assert cast.carol.confluence("DELETE", f"/api/v2/custom-content/{question}").status == 204
+    eventually(lambda: cast.bob.api("GET", f"/questions/{question}").status == 404, "removal")
+
+
+@pytest.mark.parametrize("path", ["", "/answers"])
+def test_mallory_reads_nothing(cast: Cast, path: str) -> None:
+    question = cast.alice.ask(ENG, title("Ours"))
+    assert code(cast.mallory.api("GET", f"/questions/{question}{path}")) == NOT_FOUND
+    assert code(cast.mallory.api("GET", "/questions?space=" + ENG)) == NOT_FOUND
+    missing = cast.mallory.api("GET", f"/questions/999999999{path}")
+    foreign = cast.mallory.api("GET", f"/questions/{question}{path}")
+    assert {**missing.body, "traceId": ""} == {**foreign.body, "traceId": ""}
+
+
+def test_mallory_changes_nothing(cast: Cast) -> None:
+    question = cast.alice.ask(ENG, title("Hands off"))
+    answer = cast.bob.answer(question)
+    mallory = cast.mallory
+    own = mallory.create(QUESTION_TYPE, title("Mine"), "<p>?</p>", spaceId=MKT)
+    assert code(mallory.vote("question", question)) == NOT_FOUND
+    assert code(mallory.vote("answer", answer)) == NOT_FOUND
+    assert code(mallory.accept(question, answer)) == NOT_FOUND
+    assert code(mallory.api("POST", "/questions", {"contentId": question})) == NOT_FOUND
+    assert code(mallory.api("POST", f"/questions/{question}/answers", {"contentId": own})) == NOT_FOUND
+    untouched = cast.alice.api("GET", f"/questions/{question}").body
+    assert (untouched["score"], untouched["acceptedCount"], untouched["answerCount"]) == (0, 0, 1)
+
+
+def test_dave_does_not_see_the_space_he_may_not_see(cast: Cast) -> None:
+    question = cast.alice.ask(HR, title("Leave"))
+    answer = cast.bob.answer(question)
+    assert code(cast.dave.api("GET", f"/questions/{question}")) == NOT_FOUND
+    assert code(cast.dave.api("GET", f"/questions/{question}/answers")) == NOT_FOUND
+    assert code(cast.dave.api("GET", f"/questions?space={HR}")) == NOT_FOUND
+    assert code(cast.dave.vote("question", question)) == NOT_FOUND
+    assert code(cast.dave.vote("answer", answer)) == NOT_FOUND
+    assert code(cast.dave.accept(question, answer)) == NOT_FOUND
+    grants = cast.dave.api("GET", f"/spaces/{HR}/grants").body
+    assert grants["reason"] == "space-invisible"
+    assert grants["questions"] == {"view": False, "add": False, "delete": False}
+
+
+def test_a_question_below_a_restricted_page_is_shown_to_those_who_may_see_it_only(cast: Cast) -> None:
+    question = cast.alice.create(QUESTION_TYPE, title("On the page"), "<p>?</p>", pageId=ENG_PAGE)
+    assert cast.alice.api("POST", "/questions", {"contentId": question}).status in {200, 201}
+    restriction = f"{cast.alice.site}/_sim/content/{ENG_PAGE}/restriction"
+    try:
+        assert send("PUT", restriction, body={"accountIds": [cast.alice.account_id]}).status == 200
+        eventually(lambda: cast.bob.api("GET", f"/questions/{question}").status == 404, "hiding")
+        listed = cast.bob.api("GET", f"/questions?space={ENG}&limit=100").body["items"]
+        assert question not in {item["id"] for item in listed}
+        assert code(cast.bob.vote("question", question)) == NOT_FOUND
+        assert cast.alice.api("GET", f"/questions/{question}").status == 200
+    finally:
+        send("PUT", restriction, body={"accountIds": []})
+
+
+@pytest.mark.parametrize(
+    ("body", "places"),
+    [
+        (b"{", {"/"}),
+        ({}, {"/contentId"}),
+        ({"contentId": 7, "tags": "x", "score": 1}, {"/contentId", "/tags", "/score"}),
+        ({"contentId": "0"}, {"/contentId"}),
+        ({"contentId": "1", "tags": ["a\u202eb", "", "x" * 60]}, {"/tags/0", "/tags/1", "/tags/2"}),
+        ({"contentId": "1", "tags": [str(n) for n in range(9)]}, {"/tags"}),
+    ],
+)
+def test_a_malformed_body_is_answered_with_every_problem(cast: Cast, body: object, places: set[str]) -> None:
+    answer = cast.alice.api("POST", "/questions", body)
+    assert answer.status == 400
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    assert {problem["pointer"] for problem in answer.body["problems"]} == places
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("", {"space"}),
+        ("?space=65537&order=best&limit=0&page=2", {"order", "limit", "page"}),
+        ("?space=65537&space=65538", {"space"}),
+        ("?space=65537&cursor=AAAA", {"cursor"}),
+        ("?space=ENG", {"space"}),
+    ],
+)
+def test_bad_parameters_are_all_named(cast: Cast, query: str, names: set[str]) -> None:
+    answer = cast.alice.api("GET", f"/questions{query}")
+    assert answer.status == 400
+    assert {problem["parameter"] for problem in answer.body["problems"]} == names
+
+
+def test_content_that_cannot_be_registered_is_refused_by_name(cast: Cast) -> None:
+    alice, bob = cast.alice, cast.bob
+    question = alice.ask(ENG, title("A question"))
+    answer = bob.answer(question)
+    other = alice.ask(ENG, title("Another"))
+    assert code(bob.api("POST", "/questions", {"contentId": question})) == (422, "not-your-content")
+    assert code(bob.api("POST", "/questions", {"contentId": answer})) == (422, "not-our-content")
+    assert code(bob.api("POST", f"/questions/{other}/answers", {"contentId": answer})) == (422, "wrong-container")
+    assert code(bob.api("POST", f"/questions/{question}/answers", {"contentId": question})) == (422, "not-our-content")
+    assert code(alice.api("POST", "/questions", {"contentId": "424242424242"})) == NOT_FOUND
+
+
+def test_votes_and_acceptance_follow_their_rules(cast: Cast) -> None:
+    question = cast.alice.ask(ENG, title("Rules"))
+    answer = cast.bob.answer(question)
+    foreign = cast.bob.answer(cast.alice.ask(ENG, title("Elsewhere")))
+    assert code(cast.alice.vote("question", question)) == (403, "own-post")
+    assert code(cast.bob.vote("answer", answer)) == (403, "own-post")
+    assert cast.bob.vote("question", question, -1).status == 400
+    assert cast.bob.vote("question", question).body == cast.bob.vote("question", question).body
+    assert cast.bob.vote("question", question, 0).body == {"value": 0, "score": 0}
+    assert code(cast.bob.accept(question, answer)) == (403, "forbidden")
+    assert code(cast.alice.accept(question, foreign)) == NOT_FOUND
+    assert cast.carol.accept(question, answer).body["acceptedAnswerIds"] == [answer]
+    assert cast.alice.accept(question, None).body["acceptedAnswerIds"] == []
+
+
+def test_pages_of_a_list_join_without_gap_or_repetition(cast: Cast) -> None:
+    mallory = cast.mallory
+    asked = [mallory.ask(MKT, title("Page")) for _ in range(7)]
+    for order in ("newest", "votes"):
+        seen = [item["id"] for item in _all(mallory, f"/questions?space={MKT}&order={order}&limit=3")]
+        assert len(seen) == len(set(seen))
+        assert set(asked) <= set(seen)
+    first = mallory.api("GET", f"/questions?space={MKT}&limit=3").body["next"]
+    assert mallory.api("GET", f"/questions?space={MKT}&order=votes&cursor={first}").status == 400
+    assert cast.alice.api("GET", f"/questions?space={ENG}&cursor={first}").status == 400
+
+
+def test_unanswered_lists_what_has_no_answer(cast: Cast) -> None:
+    waiting, done = cast.alice.ask(ENG, title("Waiting")), cast.alice.ask(ENG, title("Done"))
+    cast.bob.answer(done)
+    listed = {item["id"] for item in _all(cast.bob, f"/questions?space={ENG}&state=unanswered&limit=100")}
+    assert waiting in listed
+    assert done not in listed
+
+
+def _all(person: Person, path: str) -> list[dict[str, object]]:
+    items, page = [], person.api("GET", path).body
+    items += page["items"]
+    while page["next"]:
+        page = person.api("GET", f"{path}&cursor={page['next']}").body
+        items += page["items"]
+    return items
+
+
+def test_an_answer_of_another_type_in_the_wrong_place_is_never_registered(cast: Cast, stack: Stack) -> None:
+    question = cast.alice.ask(ENG, title("Types"))
+    refused = cast.bob.confluence(
+        "POST",
+        "/api/v2/custom-content",
+        {
+            "type": ANSWER_TYPE,
+            "status": "current",
+            "title": "Answer",
+            "spaceId": ENG,
+            "body": {"representation": "storage", "value": "<p>!</p>"},
+        },
+    )
+    assert refused.status in {400, 404}
+    assert cast.alice.api("GET", f"/questions/{question}").body["answerCount"] == 0
+
+
+@pytest.mark.parametrize("path", ["/questions/abc", "/questions/0", "/questions/99999999999999999999", "/questions/-1"])
+def test_what_cannot_be_an_id_does_not_exist(cast: Cast, path: str) -> None:
+    assert code(cast.alice.api("GET", path)) == NOT_FOUND
+
+
+def test_wrong_methods_types_and_sizes(cast: Cast, stack: Stack) -> None:
+    wrong = cast.alice.api("PATCH", "/questions")
+    assert (wrong.status, wrong.headers["allow"]) == (405, "GET, POST")
+    headers = {"Authorization": f"JWT {cast.alice.token()}", "Content-Type": "text/plain"}
+    url = f"{stack.app_url}/api/v1/questions"
+    assert send("POST", url, headers=headers, body=b"{}").status == 415
+    assert cast.alice.api("POST", "/questions", {"contentId": "1", "tags": ["x" * 70_000]}).status == 413
+    headers = {"Authorization": f"JWT {cast.alice.token()}", "Sec-Fetch-Site": "cross-site"}
+    assert send("POST", url, headers=headers, body={"contentId": "1"}).status == 403

@@ -1,0 +1,77 @@
+"""Fixtures for all tests: a strict log, a real database, and services around it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+import lib.log
+import lib.outbox
+import lib.spaces
+import lifecycle.installing
+import notify.model
+import questions_api.model
+from lib.engine import engine_for
+from lib.services import Services
+from lib.sql import Database, Row
+from local.seed import wait_until_installed
+from local.stack import Ports, Stack, running
+from tests.factories import Site, install_sites, services_on
+from tests.leaks import leaks
+
+TABLES = (lib.outbox, lib.spaces, lifecycle.installing, notify.model, questions_api.model)
+"""Importing a module puts its tables into the metadata."""
+
+
+@pytest.fixture(autouse=True)
+def strict_log() -> Iterator[None]:
+    """A log field that is not on the allow-list is an error in tests."""
+    lib.log.configure(strict=True)
+    yield
+    lib.log.configure(strict=False)
+
+
+def _urls() -> list[str]:
+    named = os.environ.get("TEST_DATABASE_URL")
+    return ["sqlite", named] if named else ["sqlite"]
+
+
+@pytest.fixture(params=_urls(), ids=lambda url: url.partition(":")[0].partition("+")[0])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An empty schema on SQLite, and on the server that TEST_DATABASE_URL names as well."""
+    url = f"sqlite:///{tmp_path / 'test.db'}" if request.param == "sqlite" else request.param
+    engine = engine_for(url)
+    if request.param != "sqlite":
+        Row.metadata.drop_all(engine)
+    Row.metadata.create_all(engine)
+    yield Database(engine)
+    if engine.dialect.name == "postgresql":
+        with engine.begin() as connection:
+            names = ", ".join(f'"{table}"' for table in Row.metadata.tables)
+            connection.execute(text(f"DROP TABLE {names} CASCADE"))
+    engine.dispose()
+
+
+@pytest.fixture
+def services(database: Database) -> Services:
+    """Services on that database: real ones, but for queues that only remember."""
+    return services_on(database)
+
+
+@pytest.fixture
+def sites(services: Services) -> tuple[Site, Site]:
+    """Acme (Alice, Bob, Carol, Dave) and Globex (Mallory), installed."""
+    return install_sites(services)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole local stack, both sites installed. At its end, nothing it wrote may hold a secret or a name."""
+    made = Stack(tmp_path_factory.mktemp("stack"), Ports.free(), logs_to_files=True)
+    with running(made):
+        wait_until_installed(made.site_one)
+        wait_until_installed(made.site_two)
+        yield made
+    assert leaks(made, made.data / "app.log") == []

@@ -1,0 +1,1 @@
+"""The story as people see it, in a browser."""

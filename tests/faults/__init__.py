@@ -1,0 +1,1 @@
+"""What must hold when a process dies or a neighbour is away."""
