@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from local.seed import seed
-from local.stack import ROOT, Stack
+from local.stack import ROOT, Stack, StackFailed
 
 _CHECK_S = 0.5
 
@@ -23,6 +23,9 @@ def main() -> int:
         return _run(stack, is_seeded=not chosen.empty)
     except KeyboardInterrupt:
         return 0
+    except StackFailed as failure:
+        print(f"\n{failure}", file=sys.stderr)
+        return 1
     finally:
         print("\nStopping …", flush=True)
         stack.stop()

@@ -24,6 +24,10 @@ _STORAGE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K
 """The development account's key, which Microsoft publishes for its own emulator: no secret."""
 
 
+class StackFailed(Exception):
+    """A piece did not come up, or the database could not be migrated; says which in a sentence for people."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
     """Loopback ports of the pieces."""
@@ -106,13 +110,14 @@ class Stack:
         }
 
     def migrate(self) -> None:
-        """Brings the database to the newest schema; takes no time when it is there already."""
+        """Brings the database to the newest schema; `StackFailed` when that cannot be done."""
         self.data.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "alembic", "-x", f"url={self.database_url}", "upgrade", "head"]
-        subprocess.run(command, cwd=ROOT, check=True, env=self._environment())
+        if subprocess.run(command, cwd=ROOT, check=False, env=self._environment()).returncode != 0:
+            raise StackFailed("The database could not be brought up to date; see the messages above.")
 
     def start(self) -> None:
-        """Starts every piece and returns when all answer; raises `RuntimeError` when one does not come up."""
+        """Starts every piece and returns when all answer; `StackFailed` when one does not come up."""
         self.data.mkdir(parents=True, exist_ok=True)
         for name in self._commands():
             self.start_one(name)
@@ -143,12 +148,12 @@ class Stack:
         deadline = time.monotonic() + READY_WITHIN_S
         while True:
             if self._processes[name].poll() is not None:
-                raise RuntimeError(f"{name} stopped with code {self._processes[name].returncode}")
+                raise StackFailed(f"{name} did not start; its messages are above. Is something using its port?")
             try:
                 wait_until_ready(urls[name], 1)
             except NotReady:
                 if time.monotonic() > deadline:
-                    raise RuntimeError(f"{name} does not answer") from None
+                    raise StackFailed(f"{name} does not answer at {urls[name]}.") from None
             else:
                 return
 
