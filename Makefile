@@ -93,7 +93,7 @@ $(VENV)/.ready: requirements.txt requirements-dev.txt
 	@touch $@
 
 ui/node_modules/.ready: ui/package.json ui/package-lock.json
-	@command -v node >/dev/null && node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' || { echo "Node 20 or newer is needed to build the front end."; exit 1; }
+	@command -v node >/dev/null && node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' || { echo "Node 20 or newer is needed to build the front end."; exit 1; }
 	@echo "Installing front-end packages (about half a minute the first time) …"
 	@cd ui && PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD=1 npm ci --no-audit --no-fund --loglevel=error
 	@touch $@

@@ -15,6 +15,7 @@ from tests.leaks import leaks
 
 CHROMIUM = shutil.which("chromium")
 ROOT = Path(__file__).resolve().parents[2]
+AXE = ROOT / "ui" / "node_modules" / "axe-core" / "axe.min.js"
 
 expect.set_options(timeout=15_000)
 
@@ -55,6 +56,20 @@ class Visit:
     @property
     def app(self) -> FrameLocator:
         return self.page.frame_locator("iframe")
+
+    def barriers(self) -> list[str]:
+        """What axe finds against WCAG 2.2 A and AA in our frame: rule and first place."""
+        frame = self.page.frames[-1]
+        # The frame is transparent: without the site's own background, contrast would be judged against white.
+        background = self.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        frame.evaluate("colour => { document.documentElement.style.background = colour }", background)
+        frame.evaluate(AXE.read_text())
+        found = frame.evaluate(
+            "axe.run({preload: false, runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})"
+            ".then(r => r.violations.map(v => v.id + ' ' + v.nodes[0].html"
+            " + ' ' + v.nodes[0].failureSummary))"
+        )
+        return [str(violation) for violation in found]
 
     def picture(self, name: str) -> None:
         """Keeps what is to be seen, for the README and for looking at after a run."""

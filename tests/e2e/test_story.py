@@ -132,12 +132,16 @@ def test_light_and_dark_narrow_and_wide(visit: Visit, own_stack: Stack) -> None:
         for width in (400, 1280):
             visit.page.set_viewport_size({"width": width, "height": 900})
             open_questions(visit, own_stack)
-            switch = visit.page.locator("#theme-switch")
             if visit.page.locator("html").get_attribute("data-color-mode") != theme:
-                switch.click()
+                visit.page.locator("#theme-switch").click()
             frame = visit.app.locator("html")
             expect(frame).to_have_attribute("data-color-mode", theme)
             expect(visit.app.get_by_role("listitem").first).to_be_visible()
             overflow = frame.evaluate("e => e.scrollWidth - e.clientWidth")
             assert overflow <= 0, f"{theme} {width}: the list is {overflow} px too wide"
+            assert visit.barriers() == []
             visit.picture(f"list-{theme}-{width}")
+            visit.app.get_by_role("button", name="What is our policy for dependency updates?").click()
+            expect(visit.app.get_by_text("Accepted", exact=True).first).to_be_visible()
+            assert visit.barriers() == []
+            visit.picture(f"question-{theme}-{width}")
