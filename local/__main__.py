@@ -16,8 +16,9 @@ def main() -> int:
     arguments = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     arguments.add_argument("--empty", action="store_true", help="start without the seeded questions")
     arguments.add_argument("--data", type=Path, default=ROOT / ".local", help="where everything is kept")
+    arguments.add_argument("--verbose", action="store_true", help="show what every piece writes")
     chosen = arguments.parse_args()
-    stack = Stack(chosen.data.resolve())
+    stack = Stack(chosen.data.resolve(), logs_to_files=not chosen.verbose)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         return _run(stack, is_seeded=not chosen.empty)
@@ -38,10 +39,12 @@ def _run(stack: Stack, *, is_seeded: bool) -> int:
     stack.start()
     if is_seeded:
         seed(stack)
-    print(f"\nReady. Open {stack.site_one}\n\nCtrl-C stops everything; what you did is kept.\n", flush=True)
+    print(f"\nReady. Open {stack.site_one}\n\nCtrl-C stops everything; what you did is kept.", flush=True)
+    if stack.logs_to_files:
+        print(f"What the pieces write is in {stack.data}/*.log", flush=True)
     while (dead := stack.first_dead()) is None:
         time.sleep(_CHECK_S)
-    print(f"{dead} has stopped by itself; see its messages above.", file=sys.stderr)
+    print(f"\n{dead} has stopped by itself:\n{stack.last_words(dead)}", file=sys.stderr)
     return 1
 
 

@@ -20,6 +20,8 @@ READY_WITHIN_S = 60
 _STOP_WITHIN_S = 35
 """The Functions host lets work in flight finish for up to thirty seconds."""
 
+_LAST_LINES = 12
+
 _STORAGE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """The development account's key, which Microsoft publishes for its own emulator: no secret."""
 
@@ -148,7 +150,7 @@ class Stack:
         deadline = time.monotonic() + READY_WITHIN_S
         while True:
             if self._processes[name].poll() is not None:
-                raise StackFailed(f"{name} did not start; its messages are above. Is something using its port?")
+                raise StackFailed(f"{name} did not start. Is something using its port?\n{self.last_words(name)}")
             try:
                 wait_until_ready(urls[name], 1)
             except NotReady:
@@ -182,6 +184,13 @@ class Stack:
 
     def pid(self, name: str) -> int:
         return self._processes[name].pid
+
+    def last_words(self, name: str) -> str:
+        """The end of what a piece wrote, where its messages go to a file."""
+        path = self.data / f"{name}.log"
+        if not self.logs_to_files or not path.exists():
+            return "Its messages are above."
+        return "\n".join(path.read_text(errors="replace").splitlines()[-_LAST_LINES:])
 
     def first_dead(self) -> str | None:
         """The name of a piece that has ended by itself, or None."""
