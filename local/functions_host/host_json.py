@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from local.shared_key import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY
+from local.queue_service.shared_key import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY
 
 _OVERRIDE_PREFIX = "azurefunctionsjobhost__"
 

@@ -17,7 +17,7 @@ from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
 from local.functions_host.host_json import QueueEndpoint
-from local.shared_key import authorization
+from local.queue_service.shared_key import authorization
 
 _SERVICE_VERSION = "2024-11-04"
 _TIMEOUT_S = 30

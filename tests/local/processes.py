@@ -18,7 +18,7 @@ from azure.storage.queue import (
 )
 
 from local.ports import free_port, wait_until_ready
-from local.shared_key import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY
+from local.queue_service.shared_key import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY
 
 ROOT = Path(__file__).parents[2]
 SAMPLE_APP = Path(__file__).parent / "sample_app"

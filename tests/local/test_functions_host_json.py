@@ -17,7 +17,7 @@ from local.functions_host.host_json import (
     resolve,
     time_span,
 )
-from local.shared_key import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY
+from local.queue_service.shared_key import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY
 
 
 def _app(folder: Path, host: dict[str, Any]) -> Path:

@@ -17,7 +17,7 @@ from local.functions_host.outputs import decode, encode
 from local.functions_host.queue_client import Queue, QueueAccount
 from local.functions_host.queue_poller import Backoff, QueuePoller
 from local.ports import free_port
-from local.shared_key import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY
+from local.queue_service.shared_key import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY
 from tests.local.processes import Server, queue_service, raw_queue, text_queue
 
 FUNCTION = Function("deliver", "id", Binding("queueTrigger", "message", is_output=False, properties={}), ())
@@ -355,7 +355,7 @@ def test_a_connection_the_service_closed_is_replaced(tmp_path: Path) -> None:
 
 
 def test_backoff_grows_to_its_ceiling_and_falls_after_activity() -> None:
-    backoff = Backoff(ceiling_s=2.0, rng=random.Random(7))  # noqa: S311 - jitter, not a secret
+    backoff = Backoff(ceiling_s=2.0, rng=random.Random(7))
     waits = [backoff.after(found=False) for _ in range(10)]
 
     assert waits[0] == pytest.approx(0.1)

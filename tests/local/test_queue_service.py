@@ -18,7 +18,7 @@ from azure.core.exceptions import (
 from azure.storage.queue import QueueClient, QueueServiceClient
 
 from local.ports import free_port
-from local.shared_key import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY, authorization
+from local.queue_service.shared_key import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY, authorization
 from tests.local.processes import CREDENTIAL, Server, queue_service, raw_queue
 
 

@@ -4,27 +4,23 @@ Rules: https://learn.microsoft.com/rest/api/storageservices/queue-service-rest-a
 error codes). Path style only: /devstoreaccount1/<queue>. Loopback only; one process owns the file.
 """
 
-import argparse
 import hmac
 import logging
 import re
-import signal
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from urllib.parse import unquote
 
-import uvicorn
-
-from local.queue_store import (
+from local.queue_service.shared_key import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY, authorization
+from local.queue_service.store import (
     MessageNotFound,
     PopReceiptMismatch,
     QueueAlreadyExists,
     QueueNotFound,
     QueueStore,
 )
-from local.queue_wire import (
+from local.queue_service.wire import (
     ClientGone,
     Receive,
     Refused,
@@ -41,7 +37,6 @@ from local.queue_wire import (
     send_response,
     sent_document,
 )
-from local.shared_key import DEVELOPMENT_ACCOUNT, DEVELOPMENT_KEY, authorization
 
 WEEK_S = 7 * 24 * 3600
 MAX_CLOCK_SKEW_S = 15 * 60
@@ -215,40 +210,3 @@ def _is_recent(headers: Mapping[str, str]) -> bool:
 def _metadata(headers: Mapping[str, str]) -> dict[str, str]:
     prefix = "x-ms-meta-"
     return {name.removeprefix(prefix): value for name, value in headers.items() if name.startswith(prefix)}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m local.queue_service", description=__doc__)
-    parser.add_argument("--port", type=int, default=10001)
-    parser.add_argument("--data", type=Path, default=Path(".local/queues.db"))
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    options.data.parent.mkdir(parents=True, exist_ok=True)
-    store = QueueStore(options.data)
-    config = uvicorn.Config(
-        QueueService(store),
-        host="127.0.0.1",
-        port=options.port,
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        # Clients pool connections; closing them early would cost the SDK a retry.
-        timeout_keep_alive=120,
-        timeout_graceful_shutdown=3,
-    )
-    # After its own clean stop uvicorn raises the signal again; without a handler that would end us with 143.
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    log.info("queue service on http://127.0.0.1:%d/%s, data in %s", options.port, DEVELOPMENT_ACCOUNT, options.data)
-    try:
-        uvicorn.Server(config).run()
-    finally:
-        store.close()
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,1 @@
+"""A durable local Azure Storage queue service."""
