@@ -16,6 +16,7 @@ from notify.claims import bury
 from notify.delivering import deliver
 from notify.queued import read_message
 from notify.relay import relay_events, sweep
+from notify.retention import forget_old
 
 POISON_QUEUE = f"{DELIVER_QUEUE}-poison"
 
@@ -38,6 +39,11 @@ def _while_available(services: Services, work: Callable[[Services], list[str]]) 
     except Unavailable as error:
         log.warning("relay_put_off", code=error.code)
         return []
+
+
+def on_retention(services: Services) -> None:
+    if forgotten := forget_old(services):
+        log.info("deliveries_forgotten", count=forgotten)
 
 
 def on_delivery(services: Services, body: bytes) -> None:

@@ -10,7 +10,7 @@ from lib.queues import DELIVER_QUEUE, RELAY_QUEUE
 from lib.services import services
 from lib.web import Call, Nothing, Reply, Resource
 from notify import schemas
-from notify.consuming import POISON_QUEUE, on_delivery, on_poison, on_relay, on_sweep
+from notify.consuming import POISON_QUEUE, on_delivery, on_poison, on_relay, on_retention, on_sweep
 from notify.destinations import (
     change_destination,
     check_administrator,
@@ -157,3 +157,11 @@ def deliver(message: func.QueueMessage) -> None:
 def bury(message: func.QueueMessage) -> None:
     """Ends the delivery of a message that failed five times."""
     on_poison(services(), message.get_body())
+
+
+@blueprint.function_name("notify_retention")
+@blueprint.timer_trigger(arg_name="timer", schedule="0 0 4 * * *", use_monitor=True)
+def forget(timer: func.TimerRequest) -> None:
+    """Forgets, at night, deliveries and events that ended thirty days ago."""
+    del timer
+    on_retention(services())
