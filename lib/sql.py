@@ -21,6 +21,7 @@ from sqlalchemy import (
     Delete,
     Dialect,
     Engine,
+    Executable,
     Index,
     Insert,
     Label,
@@ -235,7 +236,7 @@ def rows_changed(result: Result[Any]) -> int:
     return result.rowcount if isinstance(result, CursorResult) else -1
 
 
-def across_tenants[S: (Select[Any], Update, Delete)](statement: S) -> S:
+def across_tenants[S: Executable](statement: S) -> S:
     """Marks the few statements of timers that look at every installation's rows; each use says why."""
     return statement.execution_options(**{_ACROSS_OPTION: True})
 

@@ -6,9 +6,8 @@ Small transactions, so that a night's work never holds up a day's; a run cut sho
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import groupby
-from typing import Any
 
-from sqlalchemy import Select, delete, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from lib.outbox import OutboxRow
@@ -35,8 +34,8 @@ def forget_old(services: Services) -> int:
 
 def _delete_deliveries(session: Session, before: datetime) -> int:
     # The timer looks at every installation's rows: none of them has anybody to look after it by itself.
-    statement: Select[Any] = select(Delivery.tenant_id, Delivery.id).where(Delivery.finished_at < before)
-    rows = session.execute(across_tenants(statement.limit(_BATCH))).all()
+    statement = select(Delivery.tenant_id, Delivery.id).where(Delivery.finished_at < before).limit(_BATCH)
+    rows = session.execute(across_tenants(statement)).all()
     for tenant_id, of_tenant in groupby(sorted(rows, key=lambda row: row.tenant_id), key=lambda row: row.tenant_id):
         ids = [row.id for row in of_tenant]
         session.execute(delete_rows(TenantId(tenant_id), Attempt).where(Attempt.delivery_id.in_(ids)))

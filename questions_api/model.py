@@ -138,7 +138,8 @@ class QuestionTag(TenantRow):
     __table_args__ = (
         ForeignKeyConstraint(("tenant_id", "tag_id"), (Tag.tenant_id, Tag.tag_id)),
         ForeignKeyConstraint(("tenant_id", "question_id"), (Question.tenant_id, Question.id)),
-        Index("ix_question_tag_question", "tenant_id", "question_id"),
+        # With the tag in it the index answers alone; without, SQLite reads all of an installation's tags instead.
+        Index("ix_question_tag_question", "tenant_id", "question_id", "tag_id"),
     )
 
     tag_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)

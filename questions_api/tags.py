@@ -27,7 +27,9 @@ def normalise(text: str) -> str | None:
         return None
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     slug = _SEPARATORS.sub("-", folded.strip())
-    return slug if len(slug) <= MAX_SLUG and _SLUG.fullmatch(slug) else None
+    # SQL Server counts UTF-16 code units.
+    is_short = len(slug.encode("utf-16-le", "surrogatepass")) <= 2 * MAX_SLUG
+    return slug if is_short and _SLUG.fullmatch(slug) else None
 
 
 def slugs_of(texts: Iterable[str]) -> tuple[str, ...]:

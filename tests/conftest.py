@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import text
 
 import lib.log
@@ -23,6 +24,12 @@ from tests.leaks import leaks
 
 TABLES = (lib.outbox, lib.spaces, lifecycle.installing, notify.model, questions_api.model)
 """Importing a module puts its tables into the metadata."""
+
+
+# Machines here share their cores, so no example has a deadline; CI tries the same examples each time.
+settings.register_profile("shared", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "shared")
 
 
 @pytest.fixture(autouse=True)

@@ -271,7 +271,7 @@ def upgrade() -> None:
             "tenant_id", "tag_id", "question_created_at", "question_id", name=op.f("pk_question_tag")
         ),
     )
-    op.create_index("ix_question_tag_question", "question_tag", ["tenant_id", "question_id"], unique=False)
+    op.create_index("ix_question_tag_question", "question_tag", ["tenant_id", "question_id", "tag_id"], unique=False)
 
     op.create_table(
         "attempt",

@@ -1,0 +1,426 @@
+"""Following Confluence: what a webhook reported, read again and applied to rows."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from lib.confluence import Content
+from lib.events import ContentChange, Event, EventKind
+from lib.outbox import OutboxRow, due_events
+from lib.principal import AccountId, ContentId
+from lib.services import Services
+from lib.sql import Database
+from lib.tenancy import InstallationRow, InstallationState
+from lifecycle.webhooks import Report, note_report
+from questions_api.following import follow_changes
+from questions_api.model import Answer, Question
+from questions_api.posts import remove_post
+from tests.factories import (
+    ANSWER_TYPE,
+    NOW,
+    Site,
+    answered,
+    asked,
+    beside,
+    content,
+    events_of,
+    only_row,
+    rows_of,
+)
+from tests.fakes import FakeConfluence
+from tests.races import at_once, succeeded
+from tests.tokens import ALICE, BOB, CAROL, MALLORY
+
+Sites = tuple[Site, Site]
+
+
+@pytest.fixture
+def confluence() -> FakeConfluence:
+    return FakeConfluence()
+
+
+@pytest.fixture
+def shared(services: Services, confluence: FakeConfluence) -> Services:
+    return beside(services, confluence)
+
+
+def at(services: Services, moment: datetime) -> Services:
+    return replace(services, now=lambda: moment)
+
+
+def report(
+    database: Database, site: Site, content_id: ContentId, change: ContentChange, *, actor: str | None = ALICE
+) -> None:
+    """What the webhook's route writes down."""
+    actor_id = None if actor is None else AccountId(actor)
+    noted = Report(content_id, change, actor_id, permissions_changed=change == "permissions_updated")
+    work = partial(note_report, tenant_id=site.tenant_id, report=noted, now=NOW)
+    database.write(work, tenant_id=site.tenant_id)
+
+
+def waiting(database: Database, at_moment: datetime = NOW) -> list[Event]:
+    work = partial(due_events, kinds=(EventKind.CONTENT_CHANGED,), now=at_moment, limit=100)
+    return database.read(work)
+
+
+def reply_to(question: Content, *, author: str = BOB) -> Content:
+    return content(type_key=ANSWER_TYPE, author=author, question_id=question.id)
+
+
+def test_a_created_question_is_registered_as_confluence_shows_it(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    item = content(author=BOB, page_id=42)
+    confluence.put(item, None)
+    report(database, acme, item.id, "created", actor=CAROL)
+
+    assert follow_changes(shared) == 1
+
+    row = only_row(database, acme, Question)
+    assert (row.id, row.container_kind, row.container_id) == (item.id, "page", 42)
+    assert len(events_of(database, acme, EventKind.QUESTION_ASKED)) == 1
+    assert waiting(database) == []
+
+
+def test_what_only_the_actor_sees_is_registered(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    item = content()
+    confluence.put(item, ALICE)
+    report(database, acme, item.id, "created", actor=ALICE)
+
+    follow_changes(shared)
+
+    assert only_row(database, acme, Question).id == item.id
+
+
+@pytest.mark.parametrize("actor", [ALICE, None])
+def test_what_neither_the_app_nor_the_actor_sees_is_not_registered(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites, actor: str | None
+) -> None:
+    acme, _ = sites
+    item = content()
+    confluence.put(item, BOB)
+    report(database, acme, item.id, "created", actor=actor)
+
+    follow_changes(shared)
+
+    assert rows_of(database, acme, Question) == []
+    assert waiting(database) == []
+
+
+@pytest.mark.parametrize("status", ["draft", "archived", "trashed"])
+def test_what_is_not_current_is_not_registered(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites, status: str
+) -> None:
+    acme, _ = sites
+    item = content(status=status)
+    confluence.put(item, None)
+    report(database, acme, item.id, "created")
+
+    follow_changes(shared)
+
+    assert rows_of(database, acme, Question) == []
+
+
+def test_content_of_another_type_is_nothing_to_us(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    item = content(type_key="ac:community-questions:cq-vote")
+    confluence.put(item, None)
+    report(database, acme, item.id, "created")
+
+    assert follow_changes(shared) == 1
+
+    assert rows_of(database, acme, Question) == []
+
+
+@pytest.mark.parametrize("change", ["trashed", "removed"])
+def test_a_question_that_is_gone_is_hidden(
+    shared: Services, database: Database, sites: Sites, change: ContentChange
+) -> None:
+    acme, _ = sites
+    question, other = asked(database, acme), asked(database, acme)
+    report(database, acme, question.item.id, change)
+
+    follow_changes(shared)
+
+    deleted = {row.id: row.deleted_at for row in rows_of(database, acme, Question)}
+    assert deleted == {question.item.id: NOW, other.item.id: None}
+
+
+def test_a_question_in_the_trash_that_the_app_still_sees_is_hidden(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    item = content()
+    confluence.put(item, None)
+    report(database, acme, item.id, "created")
+    follow_changes(shared)
+    confluence.put(replace(item, status="trashed"), None)
+    report(database, acme, item.id, "trashed")
+
+    follow_changes(shared)
+
+    assert only_row(database, acme, Question).deleted_at == NOW
+
+
+def test_trashed_is_not_believed_of_what_is_there_again(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    item = content()
+    confluence.put(item, None)
+    report(database, acme, item.id, "created")
+    report(database, acme, item.id, "trashed")
+
+    assert follow_changes(shared) == 2
+
+    assert only_row(database, acme, Question).deleted_at is None
+
+
+def test_updated_of_what_nobody_sees_hides_nothing(shared: Services, database: Database, sites: Sites) -> None:
+    acme, _ = sites
+    question = asked(database, acme)
+    report(database, acme, question.item.id, "updated")
+
+    follow_changes(shared)
+
+    assert only_row(database, acme, Question).deleted_at is None
+
+
+def test_a_restored_question_comes_back_and_tells_nobody(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    item = content()
+    confluence.put(item, None)
+    for change in ("created", "trashed", "restored"):
+        confluence.put(replace(item, status="trashed" if change == "trashed" else "current"), None)
+        report(database, acme, item.id, change)
+        follow_changes(shared)
+
+    assert only_row(database, acme, Question).deleted_at is None
+    assert len(events_of(database, acme, EventKind.QUESTION_ASKED)) == 1
+
+
+def test_an_answer_that_comes_before_its_question_brings_it(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    question = content()
+    reply = reply_to(question)
+    confluence.put(question, None)
+    confluence.put(reply, None)
+    report(database, acme, reply.id, "created", actor=BOB)
+
+    follow_changes(shared)
+
+    assert only_row(database, acme, Question).answer_count == 1
+    assert only_row(database, acme, Answer).question_id == question.id
+    assert len(events_of(database, acme, EventKind.QUESTION_ASKED, EventKind.QUESTION_ANSWERED)) == 2
+
+    report(database, acme, question.id, "created")
+    follow_changes(shared)
+    assert len(events_of(database, acme, EventKind.QUESTION_ASKED)) == 1
+
+
+def test_an_answer_whose_question_nobody_sees_is_not_registered(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    question = content()
+    reply = reply_to(question)
+    confluence.put(reply, None)
+    report(database, acme, reply.id, "created")
+
+    follow_changes(shared)
+
+    assert rows_of(database, acme, Answer) == []
+    assert rows_of(database, acme, Question) == []
+
+
+def test_a_deleted_answer_leaves_the_count(shared: Services, database: Database, sites: Sites) -> None:
+    acme, _ = sites
+    question = asked(database, acme)
+    answer_id = answered(database, acme, question)
+    report(database, acme, answer_id, "removed")
+
+    follow_changes(shared)
+
+    assert only_row(database, acme, Question).answer_count == 0
+    assert only_row(database, acme, Answer).deleted_at == NOW
+
+
+def test_changed_permissions_of_a_question_guard_it(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    item = content()
+    confluence.put(item, None)
+    report(database, acme, item.id, "created")
+    report(database, acme, item.id, "permissions_updated")
+
+    follow_changes(shared)
+
+    assert only_row(database, acme, Question).is_guarded
+    assert shared.tenants.by_id(acme.tenant_id) != acme.installation
+
+
+def test_while_confluence_is_away_changes_wait_and_are_applied_later(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    item = content()
+    confluence.put(item, None)
+    report(database, acme, item.id, "created")
+    confluence.is_away = True
+
+    assert follow_changes(shared) == 0
+
+    assert rows_of(database, acme, Question) == []
+    assert waiting(database) == []
+    assert len(waiting(database, NOW + timedelta(seconds=5))) == 1
+
+    confluence.is_away = False
+    assert follow_changes(shared) == 0
+    assert follow_changes(at(shared, NOW + timedelta(seconds=5))) == 1
+    assert only_row(database, acme, Question).id == item.id
+
+
+def test_a_change_that_never_succeeds_is_given_up_and_kept(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    report(database, acme, content().id, "created")
+    confluence.is_away = True
+    (event,) = waiting(database)
+    moment = NOW
+    for _ in range(12):
+        follow_changes(at(shared, moment))
+        moment += timedelta(hours=1)
+
+    row = database.read(lambda session: session.get(OutboxRow, event.id))
+    assert row is not None
+    assert (row.attempts, row.dead_at) == (12, moment - timedelta(hours=1))
+
+
+def test_a_change_that_cannot_be_applied_does_not_hold_up_those_behind_it(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites
+) -> None:
+    """An answer that Confluence now shows under another question fits no row; the question after it must arrive."""
+    acme, _ = sites
+    first, second = content(), content()
+    reply = reply_to(first)
+    for item in (first, second, reply):
+        confluence.put(item, None)
+        report(database, acme, item.id, "created")
+    follow_changes(shared)
+    later = content()
+    confluence.put(replace(reply, container_id=second.id), None)
+    confluence.put(later, None)
+    report(database, acme, reply.id, "updated")
+    report(database, acme, later.id, "created")
+
+    assert follow_changes(shared) == 1
+
+    assert later.id in {row.id for row in rows_of(database, acme, Question)}
+    assert only_row(database, acme, Answer).question_id == first.id
+    assert len(waiting(database, NOW + timedelta(seconds=5))) == 1
+
+
+@pytest.mark.parametrize(
+    "state", [InstallationState.UNINSTALLED, InstallationState.PURGING, InstallationState.DISABLED]
+)
+@pytest.mark.parametrize("change", ["created", "trashed"])
+def test_an_event_of_an_installation_that_is_not_active_ends_without_effect(
+    shared: Services,
+    confluence: FakeConfluence,
+    database: Database,
+    sites: Sites,
+    state: InstallationState,
+    change: ContentChange,
+) -> None:
+    acme, _ = sites
+    question = asked(database, acme)
+    new = content()
+    confluence.put(new, None, ALICE)
+    report(database, acme, new.id if change == "created" else question.item.id, change)
+    left = update(InstallationRow).where(InstallationRow.tenant_id == acme.tenant_id).values(state=state)
+    database.write(partial(Session.execute, statement=left))
+
+    follow_changes(shared)
+
+    row = only_row(database, acme, Question)
+    assert (row.id, row.deleted_at) == (question.item.id, None)
+    assert waiting(database) == []
+
+
+def test_more_changes_than_one_batch_are_all_applied(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    for _ in range(60):
+        item = content()
+        confluence.put(item, None)
+        report(database, acme, item.id, "created")
+
+    assert follow_changes(shared) == 60
+
+    assert len(rows_of(database, acme, Question)) == 60
+
+
+def test_many_followers_at_once_apply_each_change_once(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    question = asked(database, acme)
+    for _ in range(6):
+        reply = content(type_key=ANSWER_TYPE, author=BOB, question_id=question.item.id)
+        confluence.put(reply, None)
+        report(database, acme, reply.id, "created")
+    confluence.put(replace(content(), id=question.item.id), None)
+    works: list[Callable[[], int]] = [partial(follow_changes, shared)] * 4
+
+    succeeded(at_once(works))
+    follow_changes(at(shared, NOW + timedelta(minutes=1)))
+
+    assert [row.answer_count for row in rows_of(database, acme, Question) if row.id == question.item.id] == [6]
+    assert len(events_of(database, acme, EventKind.QUESTION_ANSWERED)) == 6
+    assert waiting(database, NOW + timedelta(days=1)) == []
+
+
+def test_mallorys_webhook_changes_nothing_on_another_site(shared: Services, database: Database, sites: Sites) -> None:
+    acme, globex = sites
+    question = asked(database, acme)
+    answer_id = answered(database, acme, question)
+    for content_id in (question.item.id, answer_id):
+        report(database, globex, content_id, "removed", actor=MALLORY)
+
+    assert follow_changes(shared) == 2
+
+    assert only_row(database, acme, Question).deleted_at is None
+    assert only_row(database, acme, Answer).deleted_at is None
+    assert rows_of(database, globex, Question) == []
+
+
+def test_a_question_removed_by_hand_stays_hidden_when_confluence_says_so_again(
+    shared: Services, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    question = asked(database, acme)
+    earlier = NOW - timedelta(minutes=5)
+    database.write(partial(remove_post, tenant_id=acme.tenant_id, content_id=question.item.id, now=earlier))
+    report(database, acme, question.item.id, "removed")
+
+    follow_changes(shared)
+
+    assert only_row(database, acme, Question).deleted_at == earlier
