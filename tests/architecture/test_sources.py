@@ -51,7 +51,12 @@ def test_the_sessions_check_is_passed_by_in_three_places() -> None:
 
 
 def test_looking_at_all_installations_is_for_timers() -> None:
-    assert users_of("across_tenants", *DEPLOYED) <= {"lib/sql.py", "lifecycle/purging.py", "notify/relay.py"}
+    assert users_of("across_tenants", *DEPLOYED) <= {
+        "lib/sql.py",
+        "lifecycle/purging.py",
+        "notify/relay.py",
+        "notify/retention.py",
+    }
 
 
 @pytest.mark.parametrize("construct", ["tuple_", "with_for_update", "nulls_last", "nulls_first", "offset", "merge"])

@@ -78,8 +78,9 @@ class Visit:
         self.page.screenshot(path=folder / f"{name}.png", animations="disabled")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Ends with its module: while the library runs, no other test of this process can run an event loop."""
     if CHROMIUM is None:
         pytest.skip("needs chromium (apt-get install chromium)")
     with sync_playwright() as playwright:
