@@ -4,8 +4,8 @@ A route names the kind it accepts; the token never chooses how it is verified. S
 our own parse before anything is checked (RFC 8725), the signature is checked once, and only signed claims are
 then judged. Every refusal looks the same from outside; its reason is for our log.
 
-HS256 is the standard library's HMAC: PyJWT would parse the token again and examine the key at every request,
-and importing it costs a start 80 ms (docs/performance.md). RS256, at installs only, is PyJWT's.
+Signatures are PyJWT's work, not ours; it is imported at the first token, so that an instance that only starts
+does not wait for it.
 """
 
 import base64
@@ -118,22 +118,19 @@ _FORBIDDEN_HEADERS = frozenset({"crit", "zip", "cty", "jwk", "jku", "x5u", "x5c"
 _ALGORITHM = {TokenKind.INSTALL: "RS256", TokenKind.REQUEST: "HS256", TokenKind.CONTEXT: "HS256"}
 
 _REQUIRED = ("iss", "iat", "exp", "qsh")
-_MIN_SECRET_BYTES = 32
-"""RFC 7518, section 3.2: a key at least as long as the hash."""
-
-_HEADER = '{"alg":"HS256","typ":"JWT"}'
 
 
 @cache
 def _codec() -> "jwt.PyJWT":
     """Times, issuer, subject and audience are judged below by an injected clock and stricter types than the
-    library's; what it is asked for is the signature.
+    library's; what it is asked for is the signature, and that nothing required is missing.
     """
     import jwt
 
     return jwt.PyJWT(
         options={
             "verify_signature": True,
+            "require": list(_REQUIRED),
             "enforce_minimum_key_length": True,
             "verify_exp": False,
             "verify_nbf": False,
@@ -267,41 +264,23 @@ def sign_impersonation(
 
 
 def _signed_claims(token: str, kind: TokenKind, key: bytes) -> Mapping[str, object]:
-    header, claims = _parts(token)
-    _check_header(header, kind)
-    if kind is TokenKind.INSTALL:
-        _check_key_pair_signature(token, key)
-    else:
-        _check_shared_signature(token, key)
-    if any(claims.get(name) is None for name in _REQUIRED):
-        raise TokenRefused("missing-claim")
-    return claims
-
-
-def _check_key_pair_signature(token: str, public_key_pem: bytes) -> None:
     import jwt
 
+    header, claims = _parts(token)
+    _check_header(header, kind)
     try:
-        _codec().decode(token, public_key_pem, algorithms=[_ALGORITHM[TokenKind.INSTALL]])
+        _codec().decode(token, key, algorithms=[_ALGORITHM[kind]])
+    except jwt.MissingRequiredClaimError as error:
+        raise TokenRefused("missing-claim") from error
     except jwt.InvalidTokenError as error:
         raise TokenRefused("signature") from error
     except jwt.InvalidKeyError as error:
         raise TokenRefused("key-unusable") from error
+    return claims
 
 
-def _check_shared_signature(token: str, secret: bytes) -> None:
-    if len(secret) < _MIN_SECRET_BYTES:
-        raise TokenRefused("key-unusable")
-    signed, _, signature = token.rpartition(".")
-    if not hmac.compare_digest(hmac.digest(secret, signed.encode(), hashlib.sha256), _base64url(signature)):
-        raise TokenRefused("signature")
-
-
-def _signed(claims: Mapping[str, object], secret: bytes) -> str:
-    payload = json.dumps(claims, separators=(",", ":"))
-    signed = ".".join(base64.urlsafe_b64encode(part.encode()).rstrip(b"=").decode() for part in (_HEADER, payload))
-    signature = base64.urlsafe_b64encode(hmac.digest(secret, signed.encode(), hashlib.sha256))
-    return f"{signed}.{signature.rstrip(b'=').decode()}"
+def _signed(claims: dict[str, object], secret: bytes) -> str:
+    return _codec().encode(claims, secret, algorithm="HS256")
 
 
 @lru_cache(maxsize=512)
