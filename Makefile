@@ -42,6 +42,10 @@ check: $(VENV)/.ready $(BUILT) ## Lint, types, layers, bundle budget: what must 
 e2e: $(VENV)/.ready $(BUILT) needs ## Play the story in a browser
 	@$(BIN)/python -m pytest -q -m e2e tests/e2e
 
+.PHONY: pictures
+pictures: e2e ## Take the README's pictures anew
+	@for name in ask question chat admin list-light-1280 list-dark-400 question-dark-1280; do cp build/pictures/$$name.png docs/pictures/; done
+
 .PHONY: faults
 faults: $(VENV)/.ready ## Kill processes in the middle of work, 200 rounds
 	@CQ_FAULT_ROUNDS=200 $(BIN)/python -m pytest -q -m faults tests/faults
