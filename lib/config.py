@@ -153,7 +153,7 @@ class _Reader:
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings in `environment`; raises `SettingsInvalid` naming every problem."""
     read = _Reader(environment)
-    is_azure = bool(environment.get("WEBSITE_INSTANCE_ID"))
+    is_azure = bool(environment.get("WEBSITE_INSTANCE_ID") or environment.get("WEBSITE_SITE_NAME"))
     settings = Settings(
         app_base_url=read.base_url("APP_BASE_URL", path_allowed=False),
         connect_app_key=read.required("CONNECT_APP_KEY"),

@@ -207,6 +207,7 @@ def test_azure_refuses_what_only_the_local_stack_may_have(name: str, value: str)
 
 def test_azure_takes_the_rest() -> None:
     assert read(WEBSITE_INSTANCE_ID="instance").is_azure
+    assert read(WEBSITE_SITE_NAME="site").is_azure
 
 
 def test_all_that_azure_refuses_is_said_at_once() -> None:
