@@ -71,6 +71,8 @@ class Event:
     about: Subject | ChangedContent
     traceparent: str | None
     created_at: datetime
+    attempts: int = 0
+    """How often somebody had taken it in hand when it was read."""
 
 
 def to_payload(about: Subject | ChangedContent) -> str:

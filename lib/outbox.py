@@ -7,7 +7,7 @@ that look for undone rows are the guarantee.
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, Integer, insert, select, update
+from sqlalchemy import BigInteger, Integer, insert, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lib.events import ChangedContent, Event, EventId, EventKind, Subject, from_payload, to_payload
@@ -21,6 +21,9 @@ APPENDED = "outbox_appended"
 log = Log("lib.outbox")
 
 _GIVE_UP_AFTER = 12
+CLAIM = timedelta(seconds=60)
+"""Longer than the reads that following one change takes (four of 5 s each)."""
+
 _RETRY_S = (5, 30, 120, 600, 1800, 3600)
 """Seconds before an event whose handling failed is due again; the last figure repeats."""
 
@@ -88,6 +91,7 @@ def _event(row: OutboxRow) -> Event | None:
         about=about,
         traceparent=row.traceparent,
         created_at=row.created_at,
+        attempts=row.attempts,
     )
 
 
@@ -140,14 +144,44 @@ def take(session: Session, event: Event, *, now: datetime) -> bool:
     return rows_changed(done) == 1
 
 
+def claim(session: Session, event: Event, *, now: datetime) -> bool:
+    """Takes the event in hand for `CLAIM`; False when somebody else has it, or has finished it.
+
+    For events whose handling calls out: whoever dies holding one leaves it to the next when the time is over.
+    """
+    claimed = session.execute(
+        update(OutboxRow)
+        .where(OutboxRow.id == event.id, OutboxRow.done_at.is_(None), OutboxRow.available_at <= now)
+        .values(available_at=now + CLAIM, attempts=OutboxRow.attempts + 1)
+        .execution_options(synchronize_session=False)
+    )
+    return rows_changed(claimed) == 1
+
+
 def postpone(session: Session, event: Event, *, now: datetime) -> bool:
-    """Puts an event off after its handling failed; False when it was given up for good (kept with `dead_at`)."""
+    """Puts a claimed event off after its handling failed; False when it was given up (kept with `dead_at`)."""
     row = session.get(OutboxRow, event.id)
     if row is None or row.done_at is not None:
         return True
-    row.attempts += 1
     if row.attempts >= _GIVE_UP_AFTER:
         row.done_at = row.dead_at = now
         return False
-    row.available_at = now + timedelta(seconds=_RETRY_S[min(row.attempts, len(_RETRY_S)) - 1])
+    row.available_at = now + timedelta(seconds=_RETRY_S[min(max(row.attempts, 1), len(_RETRY_S)) - 1])
     return True
+
+
+def put_off_all(session: Session, claimed: Event, kinds: Iterable[EventKind], *, until: datetime) -> None:
+    """Puts off a claimed event with all that its installation has waiting: its neighbour is away, none of them is
+    wrong. What is due of other installations then comes first.
+    """
+    session.execute(
+        update(OutboxRow)
+        .where(
+            OutboxRow.tenant_id == claimed.tenant_id,
+            OutboxRow.kind.in_(tuple(kinds)),
+            OutboxRow.done_at.is_(None),
+            or_(OutboxRow.available_at < until, OutboxRow.id == claimed.id),
+        )
+        .values(available_at=until)
+        .execution_options(synchronize_session=False)
+    )

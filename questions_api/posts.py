@@ -126,11 +126,18 @@ def find_answer(session: Session, tenant_id: TenantId, answer_id: ContentId) -> 
 
 
 def register_question(
-    session: Session, tenant_id: TenantId, content: Content, *, tags: tuple[str, ...] = (), now: datetime
+    session: Session,
+    tenant_id: TenantId,
+    content: Content,
+    *,
+    tags: tuple[str, ...] = (),
+    may_revive: bool = True,
+    now: datetime,
 ) -> bool:
     """Makes the content item a question of the community, or brings its row up to date. True when it is new.
 
-    A question that was deleted and is current again in Confluence comes back with its votes and answers.
+    A question that was removed and is current again in Confluence comes back with its votes and answers, where
+    `may_revive` says that the caller has read it since.
     """
     held = session.execute(
         select_rows(tenant_id, Question.id, Question.deleted_at, Question.created_at).where(Question.id == content.id)
@@ -166,7 +173,7 @@ def register_question(
                 space_id=content.space_id,
                 container_kind=content.container_kind,
                 container_id=content.container_id,
-                deleted_at=None,
+                **({"deleted_at": None} if may_revive else {}),
             )
         )
     created_at = content.created_at if held is None else held.created_at
@@ -175,9 +182,15 @@ def register_question(
 
 
 def register_answer(
-    session: Session, tenant_id: TenantId, question_id: ContentId, content: Content, *, now: datetime
+    session: Session,
+    tenant_id: TenantId,
+    question_id: ContentId,
+    content: Content,
+    *,
+    may_revive: bool = True,
+    now: datetime,
 ) -> bool:
-    """Makes the content item an answer to the question, or brings it back. True when it is new.
+    """Makes the content item an answer to the question, or brings it back where `may_revive`. True when it is new.
 
     `NotFound` where the installation has no such question.
     """
@@ -187,7 +200,7 @@ def register_answer(
     if held is not None:
         if held.question_id != question_id:
             raise WrongContainer
-        if held.deleted_at is not None:
+        if held.deleted_at is not None and may_revive:
             _set_answer_deleted(session, tenant_id, question_id, content.id, deleted_at=None)
         return False
     author_ref = account_ref(session, tenant_id, content.author_id, now=now)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from lib.confluence import Caller, Content, ContentKind, content_type
 from lib.errors import Unavailable
-from lib.principal import AccountId, ContentId, SpaceId
+from lib.principal import AccountId, ContentId, SpaceId, TenantId
 from lib.tenancy import Installation
 
 _OPERATIONS = {"v": "read", "a": "create", "d": "delete"}
@@ -26,10 +26,15 @@ class RememberedQueues:
 
 @dataclass(slots=True)
 class FakeConfluence:
-    """A Confluence with spaces, rights and items; who was not let in sees nothing. `is_away` stops every answer."""
+    """A Confluence with spaces, rights and items; who was not let in sees nothing.
+
+    `is_away` stops every answer, `away_sites` those of single installations; `refusals` counts what was stopped.
+    """
 
     app_key: str = "community-questions"
     is_away: bool = False
+    away_sites: set[TenantId] = field(default_factory=set)
+    refusals: int = 0
     administrators: set[AccountId] = field(default_factory=set)
     space_kinds: dict[SpaceId, str] = field(default_factory=dict)
     _operations: dict[tuple[AccountId | None, SpaceId], frozenset[tuple[str, str]]] = field(default_factory=dict)
@@ -64,7 +69,7 @@ class FakeConfluence:
         return content_type(self.app_key, kind)
 
     def content(self, caller: Caller, content_id: ContentId) -> Content | None:
-        self._answer()
+        self._answer(caller)
         return self._items[content_id] if caller.account_id in self._readers.get(content_id, ()) else None
 
     def contents(self, caller: Caller, kind: ContentKind, ids: Iterable[ContentId]) -> dict[ContentId, Content]:
@@ -72,23 +77,24 @@ class FakeConfluence:
         return {key: item for key, item in found.items() if item is not None and item.type == self.type_of(kind)}
 
     def space_operations(self, caller: Caller, space_id: SpaceId) -> frozenset[tuple[str, str]] | None:
-        self._answer()
+        self._answer(caller)
         return self._operations.get((caller.account_id, space_id))
 
     def space_kind(self, caller: Caller, space_id: SpaceId) -> str | None:
-        self._answer()
+        self._answer(caller)
         is_visible = (caller.account_id, space_id) in self._operations
         return self.space_kinds.get(space_id, "global") if is_visible else None
 
     def is_administrator(self, caller: Caller) -> bool:
-        self._answer()
+        self._answer(caller)
         return caller.account_id in self.administrators
 
     def question_address(self, installation: Installation, question_id: ContentId) -> str:
         return f"{installation.base_url}/pages/viewpage.action?pageId={question_id}"
 
-    def _answer(self) -> None:
-        if self.is_away:
+    def _answer(self, caller: Caller) -> None:
+        if self.is_away or caller.installation.tenant_id in self.away_sites:
+            self.refusals += 1
             raise Unavailable("Confluence is not answering; try again shortly.")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import count
 
 import pytest
 from sqlalchemy import update
@@ -22,6 +23,7 @@ from questions_api.model import Answer, Question
 from questions_api.posts import remove_post
 from tests.factories import (
     ANSWER_TYPE,
+    MKT,
     NOW,
     Site,
     answered,
@@ -66,6 +68,11 @@ def report(
 def waiting(database: Database, at_moment: datetime = NOW) -> list[Event]:
     work = partial(due_events, kinds=(EventKind.CONTENT_CHANGED,), now=at_moment, limit=100)
     return database.read(work)
+
+
+def set_state(database: Database, site: Site, state: InstallationState) -> None:
+    changed = update(InstallationRow).where(InstallationRow.tenant_id == site.tenant_id).values(state=state)
+    database.write(partial(Session.execute, statement=changed))
 
 
 def reply_to(question: Content, *, author: str = BOB) -> Content:
@@ -288,22 +295,123 @@ def test_while_confluence_is_away_changes_wait_and_are_applied_later(
 
     assert rows_of(database, acme, Question) == []
     assert waiting(database) == []
-    assert len(waiting(database, NOW + timedelta(seconds=5))) == 1
+    assert len(waiting(database, NOW + timedelta(seconds=30))) == 1
 
     confluence.is_away = False
     assert follow_changes(shared) == 0
-    assert follow_changes(at(shared, NOW + timedelta(seconds=5))) == 1
+    assert follow_changes(at(shared, NOW + timedelta(seconds=30))) == 1
     assert only_row(database, acme, Question).id == item.id
+
+
+def test_a_site_that_is_away_loses_nothing_however_long_and_however_many_look(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    item = content()
+    confluence.put(item, None)
+    report(database, acme, item.id, "created")
+    confluence.is_away = True
+    moment = NOW
+    for _ in range(20):
+        at_once([partial(follow_changes, at(shared, moment))] * 3)
+        moment += timedelta(hours=1)
+
+    confluence.is_away = False
+    assert follow_changes(at(shared, moment)) == 1
+    assert only_row(database, acme, Question).id == item.id
+
+
+def test_a_site_that_is_away_holds_up_nobody_else(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites
+) -> None:
+    acme, globex = sites
+    for _ in range(3):
+        report(database, acme, content().id, "created")
+    confluence.away_sites.add(acme.tenant_id)
+    other = content(author=MALLORY, space_id=MKT)
+    confluence.put(other, None)
+    report(database, globex, other.id, "created")
+
+    assert follow_changes(shared) == 1
+
+    assert only_row(database, globex, Question).id == other.id
+    assert confluence.refusals == 1
+
+
+def test_a_run_ends_before_the_hosts_limit(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    for _ in range(5):
+        item = content()
+        confluence.put(item, None)
+        report(database, acme, item.id, "created")
+    seconds = count(0, 25)
+
+    assert follow_changes(shared, lambda: float(next(seconds))) == 1
+    assert follow_changes(shared) == 4
+
+
+def test_a_disabled_sites_changes_wait_for_it(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    item = content()
+    confluence.put(item, None)
+    report(database, acme, item.id, "created")
+    set_state(database, acme, InstallationState.DISABLED)
+    assert follow_changes(shared) == 0
+
+    set_state(database, acme, InstallationState.ACTIVE)
+    shared.tenants.forget(acme.installation.client_key)
+    assert follow_changes(at(shared, NOW + timedelta(seconds=30))) == 1
+    assert only_row(database, acme, Question).id == item.id
+
+
+def test_a_restriction_that_hides_the_item_from_us_guards_it_all_the_same(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    question = asked(database, acme)
+    report(database, acme, question.item.id, "permissions_updated")
+    confluence.is_away = True
+
+    follow_changes(shared)
+
+    assert only_row(database, acme, Question).is_guarded
+
+
+@pytest.mark.parametrize("change", ["updated", "permissions_updated", "created"])
+def test_only_restored_brings_a_removed_question_back(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites, change: ContentChange
+) -> None:
+    """What was read before the removal may be written after it."""
+    acme, _ = sites
+    question = asked(database, acme)
+    database.write(partial(remove_post, tenant_id=acme.tenant_id, content_id=question.item.id, now=NOW))
+    confluence.put(replace(content(), id=question.item.id), None)
+    report(database, acme, question.item.id, change)
+
+    follow_changes(shared)
+
+    assert only_row(database, acme, Question).deleted_at == NOW
 
 
 def test_a_change_that_never_succeeds_is_given_up_and_kept(
     shared: Services, confluence: FakeConfluence, database: Database, sites: Sites
 ) -> None:
     acme, _ = sites
-    report(database, acme, content().id, "created")
-    confluence.is_away = True
-    (event,) = waiting(database)
+    first, second = content(), content()
+    reply = reply_to(first)
+    for item in (first, second, reply):
+        confluence.put(item, None)
+        report(database, acme, item.id, "created")
     moment = NOW
+    follow_changes(at(shared, moment))
+    follow_changes(at(shared, moment + timedelta(seconds=5)))
+    confluence.put(replace(reply, container_id=second.id), None)
+    report(database, acme, reply.id, "updated")
+    (event,) = waiting(database)
     for _ in range(12):
         follow_changes(at(shared, moment))
         moment += timedelta(hours=1)
@@ -337,9 +445,7 @@ def test_a_change_that_cannot_be_applied_does_not_hold_up_those_behind_it(
     assert len(waiting(database, NOW + timedelta(seconds=5))) == 1
 
 
-@pytest.mark.parametrize(
-    "state", [InstallationState.UNINSTALLED, InstallationState.PURGING, InstallationState.DISABLED]
-)
+@pytest.mark.parametrize("state", [InstallationState.UNINSTALLED, InstallationState.PURGING])
 @pytest.mark.parametrize("change", ["created", "trashed"])
 def test_an_event_of_an_installation_that_is_not_active_ends_without_effect(
     shared: Services,
@@ -354,8 +460,7 @@ def test_an_event_of_an_installation_that_is_not_active_ends_without_effect(
     new = content()
     confluence.put(new, None, ALICE)
     report(database, acme, new.id if change == "created" else question.item.id, change)
-    left = update(InstallationRow).where(InstallationRow.tenant_id == acme.tenant_id).values(state=state)
-    database.write(partial(Session.execute, statement=left))
+    set_state(database, acme, state)
 
     follow_changes(shared)
 

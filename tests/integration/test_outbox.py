@@ -8,7 +8,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from lib.events import CHAT_KINDS, FOLLOW_KINDS, ChangedContent, Event, EventKind, Subject
-from lib.outbox import APPENDED, OutboxRow, append_event, due_events, finish, postpone, take
+from lib.outbox import (
+    APPENDED,
+    CLAIM,
+    OutboxRow,
+    append_event,
+    claim,
+    due_events,
+    finish,
+    postpone,
+    put_off_all,
+    take,
+)
 from lib.principal import ContentId, SpaceId
 from lib.services import Services
 from lib.sql import Database
@@ -169,7 +180,11 @@ def test_an_event_put_off_waits_longer_each_time_and_is_given_up_with_its_row_ke
     (event,) = due(database)
     waits, now = [], NOW
 
-    while database.write(partial(postpone, event=event, now=now)):
+    def fail() -> bool:
+        assert database.write(partial(claim, event=event, now=now))
+        return database.write(partial(postpone, event=event, now=now))
+
+    while fail():
         available_at = row(database, event).available_at
         waits.append((available_at - now).total_seconds())
         now = available_at
@@ -185,11 +200,49 @@ def test_an_event_put_off_is_due_again_when_its_time_comes(database: Database, s
     append(database, acme)
     (event,) = due(database)
 
+    assert database.write(partial(claim, event=event, now=NOW))
     assert database.write(partial(postpone, event=event, now=NOW))
 
     assert due(database, seconds=4) == []
     assert [again.id for again in due(database, seconds=5)] == [event.id]
     assert row(database, event).dead_at is None
+
+
+def test_a_claim_is_for_one_and_ends_by_itself(database: Database, sites: Sites) -> None:
+    acme, _ = sites
+    append(database, acme)
+    (event,) = due(database)
+
+    claims = [database.write(partial(claim, event=event, now=NOW)) for _ in range(12)]
+
+    assert claims == [True] + [False] * 11
+    assert row(database, event).attempts == 1
+    assert due(database, seconds=CLAIM.total_seconds() - 1) == []
+    assert [again.id for again in due(database, seconds=CLAIM.total_seconds())] == [event.id]
+    assert database.write(partial(claim, event=event, now=NOW + CLAIM))
+
+
+def test_what_is_finished_is_not_claimed(database: Database, sites: Sites) -> None:
+    acme, _ = sites
+    append(database, acme)
+    (event,) = due(database)
+    database.write(partial(finish, events=[event], now=NOW))
+
+    assert not database.write(partial(claim, event=event, now=NOW))
+
+
+def test_what_one_site_has_waiting_is_put_off_and_nobody_elses(database: Database, sites: Sites) -> None:
+    acme, globex = sites
+    for site in (acme, acme, globex):
+        append(database, site)
+    until = NOW + timedelta(seconds=30)
+    claimed = next(event for event in due(database) if event.tenant_id == acme.tenant_id)
+    database.write(partial(claim, event=claimed, now=NOW))
+
+    database.write(partial(put_off_all, claimed=claimed, kinds=tuple(EventKind), until=until))
+
+    assert [event.tenant_id for event in due(database, seconds=29)] == [globex.tenant_id]
+    assert len(due(database, seconds=30)) == 3
 
 
 def test_putting_off_what_somebody_has_finished_changes_nothing(database: Database, sites: Sites) -> None:
