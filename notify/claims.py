@@ -6,13 +6,14 @@ dead one's worker may still write is refused because its number is old.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import BindParameter, Row, and_, bindparam, func
 from sqlalchemy.orm import Session
 
 from lib.events import EventKind
 from lib.principal import ContentId, SpaceId, TenantId
-from lib.sql import insert_row, rows_changed, select_rows, update_rows
+from lib.sql import Instant, insert_bound, rows_changed, run_bound, select_bound, update_bound, update_rows
 from notify.endpoints import Target
 from notify.kinds import DestinationKind
 from notify.message import Disclosure
@@ -70,11 +71,49 @@ class Cancelled:
     reason: str
 
 
+_FOUND = (
+    select_bound(
+        Delivery,
+        Delivery,
+        Destination.kind.label("destination_kind"),
+        Destination.state.label("destination_state"),
+        Destination.endpoint_record,
+        Destination.disclosure,
+        Destination.scope_id,
+    )
+    .join(Destination, and_(Destination.tenant_id == Delivery.tenant_id, Destination.id == Delivery.destination_id))
+    .where(Delivery.id == bindparam("delivery_id"))
+)
+_MOVE = update_bound(Delivery).where(
+    Delivery.id == bindparam("moved_id"),
+    Delivery.state == bindparam("from_state"),
+    Delivery.attempt_no == bindparam("held_no"),
+)
+"""What it sets are the values it is run with that are named like columns."""
+
+_ATTEMPT = insert_bound(Attempt)
+_THIS = update_bound(Destination).where(Destination.id == bindparam("destination_id"))
+_AT = bindparam("noted_at", type_=Instant())
+_WHY: BindParameter[str] = bindparam("why")
+_TAKES = _THIS.values(failure_count=0, failing_since=None, last_delivered_at=_AT)
+_IS_GONE = _THIS.values(
+    failure_count=Destination.failure_count + 1, state=DestinationState.DISABLED, disabled_reason=_WHY
+)
+_FAILS = _THIS.values(
+    failure_count=Destination.failure_count + 1, failing_since=func.coalesce(Destination.failing_since, _AT)
+)
+_FAILS_TOO_LONG = _THIS.where(
+    Destination.state == DestinationState.ACTIVE,
+    Destination.failure_count >= _FAILING_TIMES,
+    Destination.failing_since <= bindparam("long_ago", type_=Instant()),
+).values(state=DestinationState.DISABLED, disabled_reason=_WHY)
+
+
 def claim(
     session: Session, tenant_id: TenantId, delivery_id: DeliveryId, *, now: datetime
 ) -> Claim | DeliveryState | None:
     """Takes the delivery, or ends it where its time or its tries are over; None when it is not to be had."""
-    row = session.scalar(select_rows(tenant_id, Delivery).where(Delivery.id == delivery_id))
+    row = run_bound(session, _FOUND, {"tenant_id": tenant_id, "delivery_id": delivery_id}).first()
     if row is None or not _is_claimable(row, now):
         return None
     is_taken_over = row.state == DeliveryState.SENDING
@@ -89,25 +128,33 @@ def claim(
         if ended is None
         else _finished(*ended, now)
     )
-    changed = session.execute(
-        update_rows(tenant_id, Delivery)
-        .where(Delivery.id == row.id, Delivery.state == row.state, Delivery.attempt_no == row.attempt_no)
-        .values(values)
-    )
-    if rows_changed(changed) != 1:
+    if not _move(session, tenant_id, delivery_id, row.state, row.attempt_no, values):
         return None
     if is_taken_over:
-        _add_attempt(session, row.tenant_id, row.id, row.attempt_no, outcome="unknown", reason=WORKER_LOST, at=now)
-    return _claimed(session, row) if ended is None else ended[0]
+        _add_attempt(session, tenant_id, delivery_id, row.attempt_no, outcome="unknown", reason=WORKER_LOST, at=now)
+    return _claimed(row) if ended is None else ended[0]
 
 
-def _is_claimable(row: Delivery, now: datetime) -> bool:
+def _move(
+    session: Session,
+    tenant_id: TenantId,
+    delivery_id: DeliveryId,
+    from_state: str,
+    held_no: int,
+    values: dict[str, object],
+) -> bool:
+    """Sets the values if the delivery still is in that state and claim; False when somebody else was first."""
+    moved = {"of_tenant": tenant_id, "moved_id": delivery_id, "from_state": from_state, "held_no": held_no}
+    return rows_changed(run_bound(session, _MOVE, moved | values)) == 1
+
+
+def _is_claimable(row: Row[Any], now: datetime) -> bool:
     if row.state == DeliveryState.SENDING:
         return row.lease_until is not None and row.lease_until < now
     return row.state in WAITING and row.due_at <= now + _EARLY
 
 
-def _end_of(row: Delivery, now: datetime) -> tuple[DeliveryState, str] | None:
+def _end_of(row: Row[Any], now: datetime) -> tuple[DeliveryState, str] | None:
     """The state in which the delivery ends without another try, and why."""
     if now >= row.expires_at:
         return DeliveryState.EXPIRED, "expired"
@@ -120,31 +167,29 @@ def _finished(state: DeliveryState, reason: str | None, now: datetime) -> dict[s
     return {"state": state, "reason": reason, "finished_at": now, "lease_until": None, "queued_at": None}
 
 
-def _claimed(session: Session, row: Delivery) -> Claim:
-    destination = session.scalars(
-        select_rows(row.tenant_id, Destination).where(Destination.id == row.destination_id)
-    ).one()
-    target = Target(destination.id, DestinationKind(destination.kind), destination.endpoint_record)
+def _claimed(row: Row[Any]) -> Claim:
+    target = Target(row.destination_id, DestinationKind(row.destination_kind), row.endpoint_record)
     return Claim(
         tenant_id=row.tenant_id,
         delivery_id=row.id,
-        destination_id=destination.id,
+        destination_id=row.destination_id,
         attempt_no=row.attempt_no + 1,
         kind=EventKind(row.kind),
         question_id=row.question_id,
         is_about_answer=row.answer_id is not None,
         is_plain=row.reason in ASKS_FOR_PLAIN,
         traceparent=row.traceparent,
-        target=target if destination.state == DestinationState.ACTIVE else None,
-        disclosure=Disclosure(destination.disclosure),
-        scope_id=destination.scope_id,
+        target=target if row.destination_state == DestinationState.ACTIVE else None,
+        disclosure=Disclosure(row.disclosure),
+        scope_id=row.scope_id,
     )
 
 
 def _add_attempt(
     session: Session, tenant_id: TenantId, delivery_id: DeliveryId, attempt_no: int, **values: object
 ) -> None:
-    session.execute(insert_row(tenant_id, Attempt, delivery_id=delivery_id, attempt_no=attempt_no, **values))
+    key = {"tenant_id": tenant_id, "delivery_id": delivery_id, "attempt_no": attempt_no}
+    run_bound(session, _ATTEMPT, {**key, "http_status": None, "duration_ms": None, **values})
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,21 +206,12 @@ def record(
 ) -> Left | None:
     """Writes what came of the try; None, and nothing written, when the claim was lost meanwhile."""
     left = _judge(result, claimed.attempt_no, now=now, rng=rng)
-    values = (
+    values: dict[str, object] = (
         {"state": left.state, "reason": left.reason, "due_at": left.due_at, "lease_until": None}
         if left.due_at is not None
         else _finished(left.state, left.reason, now)
     )
-    changed = session.execute(
-        update_rows(claimed.tenant_id, Delivery)
-        .where(
-            Delivery.id == claimed.delivery_id,
-            Delivery.state == DeliveryState.SENDING,
-            Delivery.attempt_no == claimed.attempt_no,
-        )
-        .values(values)
-    )
-    if rows_changed(changed) != 1:
+    if not _move(session, claimed.tenant_id, claimed.delivery_id, DeliveryState.SENDING, claimed.attempt_no, values):
         return None
     if isinstance(result, Cancelled):
         return left
@@ -209,28 +245,17 @@ def _judge(result: Outcome | Cancelled, attempt_no: int, *, now: datetime, rng: 
 
 def _note_at_destination(session: Session, claimed: Claim, outcome: Outcome, left: Left, now: datetime) -> None:
     """The destination's health; it is disabled at once when gone, and after days without one success."""
-    this = update_rows(claimed.tenant_id, Destination).where(Destination.id == claimed.destination_id)
-    disabled = {"state": DestinationState.DISABLED, "disabled_reason": left.reason}
+    this = {"of_tenant": claimed.tenant_id, "destination_id": claimed.destination_id}
     match outcome:
         case Delivered():
-            session.execute(this.values(failure_count=0, failing_since=None, last_delivered_at=now))
+            run_bound(session, _TAKES, {**this, "noted_at": now})
         case Gone():
-            session.execute(this.values(failure_count=Destination.failure_count + 1, **disabled))
+            run_bound(session, _IS_GONE, {**this, "why": left.reason})
         case Retry(reason) if reason != UNAVAILABLE:
-            session.execute(
-                this.values(
-                    failure_count=Destination.failure_count + 1,
-                    failing_since=func.coalesce(Destination.failing_since, now),
-                )
-            )
+            run_bound(session, _FAILS, {**this, "noted_at": now})
             if left.state is DeliveryState.DEAD:
-                session.execute(
-                    this.where(
-                        Destination.state == DestinationState.ACTIVE,
-                        Destination.failure_count >= _FAILING_TIMES,
-                        Destination.failing_since <= now - _FAILING_FOR,
-                    ).values(disabled)
-                )
+                long_ago = now - _FAILING_FOR
+                run_bound(session, _FAILS_TOO_LONG, {**this, "long_ago": long_ago, "why": left.reason})
         case _:
             return
 

@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
-from lib.confluence import Caller, Content
+from lib.confluence import Content
 from lib.errors import Unavailable
 from lib.log import Log
-from lib.principal import TenantId
+from lib.principal import SpaceId, TenantId
 from lib.queues import DELIVER_QUEUE
 from lib.services import Services
+from lib.spaces import read_space_settings
 from lib.telemetry import Trace, trace_of
 from lib.tenancy import Installation
 from notify.claims import UNAVAILABLE, Cancelled, Claim, Left, claim, record
@@ -23,6 +24,7 @@ from notify.message import Disclosure, Message, compose, plain
 from notify.model import DeliveryId, DeliveryState
 from notify.outcome import Delivered, Outcome, Retry, name_of
 from notify.queued import DeliveryMessage
+from notify.sightings import SIGHTINGS
 
 log = Log("notify.delivering")
 
@@ -75,12 +77,18 @@ def _attempt(services: Services, claimed: Claim) -> Outcome | Cancelled:
 
 
 def _message(services: Services, installation: Installation, claimed: Claim) -> Message | Cancelled:
+    """What may be said now; `Cancelled` where the question is gone or its space is not carried any more.
+
+    What the app cannot see it cannot judge: then the message is a link, which names nothing.
+    """
+    content = SIGHTINGS.of(services, installation, claimed.question_id)
     title: str | None = None
-    if claimed.disclosure is Disclosure.TITLE:
-        content = services.confluence.content(Caller(installation, None), claimed.question_id)
-        if content is not None and content.status != "current":
+    if content is not None:
+        if content.status != "current":
             return Cancelled("question-gone")
-        if content is not None and _may_show_title(services, claimed, content):
+        if claimed.scope_id is None and not _is_carried(services, claimed.tenant_id, content.space_id):
+            return Cancelled("space-not-carried")
+        if claimed.disclosure is Disclosure.TITLE and _may_show_title(services, claimed, content):
             title = content.title
     return compose(
         claimed.kind,
@@ -89,6 +97,11 @@ def _message(services: Services, installation: Installation, claimed: Claim) -> 
         title=title,
         address=services.confluence.question_address(installation, claimed.question_id),
     )
+
+
+def _is_carried(services: Services, tenant_id: TenantId, space_id: SpaceId) -> bool:
+    settings = services.read(lambda session: read_space_settings(session, tenant_id, space_id), tenant_id=tenant_id)
+    return settings.chat_enabled
 
 
 def _may_show_title(services: Services, claimed: Claim, content: Content) -> bool:

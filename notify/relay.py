@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from lib.events import CHAT_KINDS, Event, EventId, Subject
@@ -19,7 +19,7 @@ from lib.principal import SpaceId, TenantId
 from lib.queues import RELAY_QUEUE
 from lib.services import Services
 from lib.spaces import SpaceSettingsRow
-from lib.sql import across_tenants, insert_row, new_id, rows_changed, select_rows, update_rows
+from lib.sql import across_tenants, insert_bound, new_id, rows_changed, run_bound, select_bound, update_rows
 from lib.telemetry import trace_of
 from lib.tenancy import InstallationRow, InstallationState
 from notify.model import (
@@ -46,6 +46,19 @@ _QUEUED_AGAIN_AFTER = timedelta(minutes=5)
 """A backlog keeps messages waiting this long, and doubling them would only make it longer."""
 
 _FOUND: tuple[Any, ...] = (Delivery.tenant_id, Delivery.id, Delivery.attempt_no, Delivery.traceparent)
+
+_LISTENING = (
+    select_bound(Destination, Destination.id, Destination.scope_kind, Destination.scope_id, Destination.events)
+    .where(Destination.state == DestinationState.ACTIVE)
+    .order_by(Destination.id)
+)
+_WITH_CHAT = select_bound(SpaceSettingsRow, SpaceSettingsRow.space_id).where(
+    SpaceSettingsRow.chat_enabled, SpaceSettingsRow.space_id.in_(bindparam("space_ids", expanding=True))
+)
+_HELD = select_bound(Delivery, Delivery.event_id, Delivery.destination_id).where(
+    Delivery.event_id.in_(bindparam("event_ids", expanding=True))
+)
+_ADD = insert_bound(Delivery)
 
 log = Log("notify.relay")
 
@@ -80,15 +93,12 @@ def _expand(session: Session, tenant_id: TenantId, events: list[Event], now: dat
     state = session.scalar(select(InstallationRow.state).where(InstallationRow.tenant_id == tenant_id))
     if state != InstallationState.ACTIVE:
         return []
-    destinations = session.execute(
-        select_rows(tenant_id, Destination.id, Destination.scope_kind, Destination.scope_id, Destination.events)
-        .where(Destination.state == DestinationState.ACTIVE)
-        .order_by(Destination.id)
-    ).all()
+    destinations = run_bound(session, _LISTENING, {"tenant_id": tenant_id}).all()
     if not destinations:
         return []
     open_spaces = _spaces_with_chat(session, tenant_id, events)
     held = _held(session, tenant_id, events)
+    wishes = {destination.id: read_events(destination.events) for destination in destinations}
     made: list[DeliveryMessage] = []
     for event in events:
         about = _subject(event)
@@ -97,7 +107,7 @@ def _expand(session: Session, tenant_id: TenantId, events: list[Event], now: dat
                 is_in_scope = destination.scope_id == about.space_id
             else:
                 is_in_scope = about.space_id in open_spaces
-            is_wanted = is_in_scope and event.kind in read_events(destination.events)
+            is_wanted = is_in_scope and event.kind in wishes[destination.id]
             if is_wanted and (event.id, destination.id) not in held:
                 made.append(_add_delivery(session, event, about, destination.id, now))
     return made
@@ -110,22 +120,13 @@ def _subject(event: Event) -> Subject:
 
 def _spaces_with_chat(session: Session, tenant_id: TenantId, events: Iterable[Event]) -> set[SpaceId]:
     """Those of the events' spaces whose administrator has let site-wide destinations carry them."""
-    return set(
-        session.scalars(
-            select_rows(tenant_id, SpaceSettingsRow.space_id).where(
-                SpaceSettingsRow.chat_enabled,
-                SpaceSettingsRow.space_id.in_({_subject(event).space_id for event in events}),
-            )
-        )
-    )
+    space_ids = list({_subject(event).space_id for event in events})
+    return set(run_bound(session, _WITH_CHAT, {"tenant_id": tenant_id, "space_ids": space_ids}).scalars())
 
 
 def _held(session: Session, tenant_id: TenantId, events: Iterable[Event]) -> set[tuple[EventId, DestinationId]]:
-    rows = session.execute(
-        select_rows(tenant_id, Delivery.event_id, Delivery.destination_id).where(
-            Delivery.event_id.in_([event.id for event in events])
-        )
-    )
+    event_ids = [event.id for event in events]
+    rows = run_bound(session, _HELD, {"tenant_id": tenant_id, "event_ids": event_ids})
     return {(row.event_id, row.destination_id) for row in rows}
 
 
@@ -133,24 +134,26 @@ def _add_delivery(
     session: Session, event: Event, about: Subject, destination_id: DestinationId, now: datetime
 ) -> DeliveryMessage:
     delivery_id = DeliveryId(new_id(now))
-    session.execute(
-        insert_row(
-            event.tenant_id,
-            Delivery,
-            id=delivery_id,
-            event_id=event.id,
-            destination_id=destination_id,
-            kind=event.kind,
-            question_id=about.question_id,
-            answer_id=about.answer_id,
-            state=DeliveryState.PENDING,
-            due_at=now,
-            attempt_no=0,
-            expires_at=event.created_at + EVENT_LIFE,
-            traceparent=event.traceparent,
-            created_at=now,
-        )
-    )
+    delivery = {
+        "tenant_id": event.tenant_id,
+        "id": delivery_id,
+        "event_id": event.id,
+        "destination_id": destination_id,
+        "kind": event.kind,
+        "question_id": about.question_id,
+        "answer_id": about.answer_id,
+        "state": DeliveryState.PENDING,
+        "due_at": now,
+        "queued_at": None,
+        "lease_until": None,
+        "attempt_no": 0,
+        "expires_at": event.created_at + EVENT_LIFE,
+        "traceparent": event.traceparent,
+        "created_at": now,
+        "finished_at": None,
+        "reason": None,
+    }
+    run_bound(session, _ADD, delivery)
     return DeliveryMessage(event.tenant_id, delivery_id, event.traceparent)
 
 

@@ -62,6 +62,7 @@ class PlayedDoor(Door):
         self.posted: list[tuple[str, dict[str, Any]]] = []
         self.question: dict[str, Any] | None = confluence_question()
         self.is_confluence_away = False
+        self.questions_read = 0
         self._playing = threading.Lock()
 
     def request(
@@ -105,6 +106,7 @@ class PlayedDoor(Door):
             )
         if "/custom-content/" in path:
             assert headers["Authorization"].startswith("JWT "), "titles are read as the app"
+            self.questions_read += 1
             return _json(self.question) if self.question is not None else reply(404)
         return _space(path, person)
 

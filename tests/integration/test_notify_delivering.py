@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -14,6 +15,7 @@ from lib.outbound import Answer, OutboundError
 from lib.principal import ContentId, TenantId
 from lib.queues import DELIVER_QUEUE
 from lib.services import Services
+from lib.spaces import change_space_settings
 from lib.tenancy import InstallationState
 from notify.claims import Claim, bury, claim
 from notify.consuming import on_delivery, on_poison
@@ -24,7 +26,7 @@ from notify.model import DeliveryId, DeliveryState, DestinationId, DestinationSt
 from notify.queued import DeliveryMessage
 from notify.relay import relay_events, sweep
 from notify.schedule import SCHEDULE_S
-from tests.factories import HR, NOW, Site
+from tests.factories import ENG, HR, NOW, Site
 from tests.integration.notify_fixtures import (
     ACCEPTED,
     QUESTION,
@@ -237,7 +239,7 @@ def test_an_endpoint_that_is_gone_disables_its_destination_at_once(
     stage: Stage, reaction: Reaction, reason: str, http_status: int | None
 ) -> None:
     destination_id = queue_one(stage)
-    stage.event()
+    stage.event(EventKind.QUESTION_ASKED)
     relay_events(stage.services)
     first, second = stage.deliveries()
     stage.door.reactions = [reaction]
@@ -356,9 +358,8 @@ def test_a_key_that_is_missing_is_waited_for(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("kind", [EventKind.QUESTION_ASKED, EventKind.ANSWER_ACCEPTED])
-def test_link_asks_confluence_for_nothing_and_says_nothing(stage: Stage, kind: EventKind) -> None:
+def test_link_says_nothing_of_the_question(stage: Stage, kind: EventKind) -> None:
     queue_one(stage, kind=kind)
-    stage.door.is_confluence_away = True
 
     assert run(stage) is DeliveryState.DELIVERED
     assert TITLE not in stage.door.texts[0]
@@ -392,12 +393,43 @@ def test_title_falls_back_to_a_link_where_it_was_not_confirmed(
 
 
 @pytest.mark.parametrize("status", ["trashed", "archived", "draft"])
-def test_a_question_that_is_gone_is_not_announced(stage: Stage, status: str) -> None:
-    queue_one(stage, disclosure=Disclosure.TITLE)
+@pytest.mark.parametrize("disclosure", list(Disclosure))
+def test_a_question_that_is_gone_is_not_announced(stage: Stage, status: str, disclosure: Disclosure) -> None:
+    queue_one(stage, disclosure=disclosure)
     stage.door.question = confluence_question(status=status)
 
     assert run(stage) is DeliveryState.CANCELLED
     assert (stage.door.posted, stage.delivery().reason) == ([], "question-gone")
+
+
+def test_a_space_that_left_chat_meanwhile_is_not_carried_site_wide(stage: Stage) -> None:
+    tenant_id = stage.acme.tenant_id
+
+    def allow(version: int, *, chat_enabled: bool) -> None:
+        change = partial(change_space_settings, space_id=ENG, chat_enabled=chat_enabled, version=version, now=NOW)
+        stage.services.database.write(partial(change, tenant_id=tenant_id), tenant_id=tenant_id)
+
+    allow(0, chat_enabled=True)
+    stage.destination(space_id=None)
+    stage.event(EventKind.QUESTION_ASKED)
+    relay_events(stage.services)
+    allow(1, chat_enabled=False)
+
+    assert run(stage) is DeliveryState.CANCELLED
+    assert (stage.door.posted, stage.delivery().reason) == ([], "space-not-carried")
+
+
+def test_many_destinations_ask_for_one_question_once(stage: Stage) -> None:
+    for _ in range(5):
+        stage.destination(disclosure=Disclosure.TITLE)
+    stage.event(EventKind.QUESTION_ASKED)
+    relay_events(stage.services)
+
+    for row in stage.deliveries():
+        deliver(stage.services, stage.acme.tenant_id, row.id, lambda: 0.5)
+
+    assert len(stage.door.posted) == 5
+    assert stage.door.questions_read == 1
 
 
 def test_confluence_away_puts_a_title_off_and_is_not_held_against_the_destination(stage: Stage) -> None:
