@@ -35,7 +35,7 @@ test: $(VENV)/.ready $(BUILT) needs ## Run every test: Python, front end, browse
 check: $(VENV)/.ready $(BUILT) ## Lint, types, layers, bundle budget: what must hold before a commit
 	@echo "• ruff" && $(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
 	@echo "• mypy" && $(BIN)/mypy --no-error-summary $(PACKAGES) function_app.py
-	@echo "• import layers" && $(BIN)/lint-imports --no-timing >/dev/null || { $(BIN)/lint-imports; exit 1; }
+	@echo "• import layers" && $(BIN)/lint-imports >/dev/null || { $(BIN)/lint-imports; exit 1; }
 	@echo "• front end" && cd ui && npm run --silent check
 
 .PHONY: e2e

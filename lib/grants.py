@@ -152,6 +152,10 @@ class GrantBook:
                     shown.add(content_id)
         return shown
 
+    def note_seen(self, installation: Installation, account_id: AccountId, content_id: ContentId) -> None:
+        """Remembers that Confluence has just shown the account this question."""
+        self._remember(self._seen, self._seen_key(installation, account_id, content_id), (self.clock(), True))
+
     @staticmethod
     def _seen_key(
         installation: Installation, account_id: AccountId, content_id: ContentId

@@ -18,6 +18,9 @@ FOLLOW_QUEUE = "cq-follow"
 DELIVER_QUEUE = "cq-deliver"
 
 _SEND_TIMEOUT_S = 1
+_API_VERSION = "2024-11-04"
+"""Of the queue protocol: older than the SDK's own, so that emulators which lag behind it answer too."""
+
 _WAKE_INTERVAL_S = 0.05
 """Wakes within this time are one message: the consumer takes all that is due, however many wrote it."""
 
@@ -68,6 +71,7 @@ def _make_client(settings: QueueSettings, queue: str) -> Any:
         "connection_timeout": _SEND_TIMEOUT_S,
         "read_timeout": _SEND_TIMEOUT_S,
         "retry_total": 0,
+        "api_version": _API_VERSION,
     }
     if settings.service_uri:
         from azure.identity import ManagedIdentityCredential

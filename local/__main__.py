@@ -19,7 +19,8 @@ def main() -> int:
     arguments.add_argument("--verbose", action="store_true", help="show what every piece writes")
     chosen = arguments.parse_args()
     stack = Stack(chosen.data.resolve(), logs_to_files=not chosen.verbose)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, lambda *_: sys.exit(0))
     try:
         return _run(stack, is_seeded=not chosen.empty)
     except KeyboardInterrupt:
@@ -28,6 +29,9 @@ def main() -> int:
         print(f"\n{failure}", file=sys.stderr)
         return 1
     finally:
+        # The pieces are groups of their own: leaving before they have stopped would leave them behind.
+        for impatient in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(impatient, signal.SIG_IGN)
         print("\nStopping …", flush=True)
         stack.stop()
 

@@ -101,25 +101,49 @@ def _questions() -> Select[Any]:
 _QUESTIONS = _questions()
 
 
-def _list_statement(order: Order, *, only_unanswered: bool, is_first: bool) -> Select[Any]:
+class _Part(StrEnum):
+    """Which rows of a list a statement reads."""
+
+    FIRST = "first"
+    AFTER = "after"
+    TIED = "tied"
+    BELOW = "below"
+
+
+_PARTS = (
+    (Order.NEWEST, _Part.FIRST),
+    (Order.NEWEST, _Part.AFTER),
+    (Order.VOTES, _Part.FIRST),
+    (Order.VOTES, _Part.TIED),
+    (Order.VOTES, _Part.BELOW),
+)
+"""Times are seldom equal and scores nearly always: in one statement, a page deep among equal scores would step over
+all those before it. Read apart, both its parts begin with a seek.
+"""
+
+
+def _list_statement(order: Order, part: _Part, *, only_unanswered: bool) -> Select[Any]:
     sort_key: Any = Question.score if order is Order.VOTES else Question.created_at
     statement = _QUESTIONS.where(Question.space_id == bindparam("space_id"))
     if only_unanswered:
         # A literal, because a filtered index is not matched by a parameter (SQL Server).
         statement = statement.where(Question.answer_count == literal_column("0"))
-    if not is_first:
-        key: Any = bindparam("key", type_=sort_key.type)
-        last: Any = bindparam("last_id")
+    key: Any = bindparam("key", type_=sort_key.type)
+    last: Any = bindparam("last_id")
+    if part is _Part.AFTER:
         # T-SQL has no row comparison; the redundant first condition is what the optimiser seeks by.
         statement = statement.where(sort_key <= key, or_(sort_key < key, and_(sort_key == key, Question.id < last)))
+    elif part is _Part.TIED:
+        statement = statement.where(sort_key == key, Question.id < last)
+    elif part is _Part.BELOW:
+        statement = statement.where(sort_key < key)
     return statement.order_by(sort_key.desc(), Question.id.desc()).limit(bindparam("limit"))
 
 
 _LISTS = {
-    (order, unanswered, first): _list_statement(order, only_unanswered=unanswered, is_first=first)
-    for order in Order
+    (order, part, unanswered): _list_statement(order, part, only_unanswered=unanswered)
+    for order, part in _PARTS
     for unanswered in (False, True)
-    for first in (False, True)
 }
 _ONE = _QUESTIONS.where(Question.id == bindparam("id"))
 
@@ -156,11 +180,22 @@ def list_questions(
         "space_id": space_id,
         "limit": limit,
     }
-    if after is not None:
-        key, last_id = after
-        values |= {"key": key if order is Order.VOTES else _moment(key), "last_id": last_id}
-    statement = _LISTS[order, only_unanswered, after is None]
-    return [_question(row) for row in run_bound(session, statement, values)]
+
+    def rows(part: _Part, **more: Any) -> list[QuestionRow]:
+        statement = _LISTS[order, part, only_unanswered]
+        return [_question(row) for row in run_bound(session, statement, values | more)]
+
+    if after is None:
+        return rows(_Part.FIRST)
+    key, last_id = after
+    if order is Order.NEWEST:
+        return rows(_Part.AFTER, key=_moment(key), last_id=last_id)
+    tied = rows(_Part.TIED, key=key, last_id=last_id)
+    left = limit - len(tied)
+    below = rows(_Part.BELOW, key=key, limit=left) if left else []
+    # A score that fell between the two reads would show its question twice.
+    shown = {row.item.id for row in tied}
+    return tied + [row for row in below if row.item.id not in shown]
 
 
 def position(order: Order, row: QuestionRow) -> tuple[int, int]:

@@ -166,6 +166,8 @@ def ask(call: Call, body: schemas.AskBody) -> Reply:
     if slugs:
         check_may_tag(grants)
     register = partial(register_question, tenant_id=call.tenant_id, content=content, tags=slugs, now=call.now)
+    # Asked again after the commit, Confluence might be away or behind itself, and the answer would be an error.
+    call.services.grants.note_seen(call.installation, call.account_id, content.id)
     is_new = call.write(register)
     return Reply(detail_of(call, content.id), 201 if is_new else 200)
 

@@ -317,9 +317,9 @@ def test_sql_server_gets_no_construct_it_does_not_know(statement: Select[Any]) -
     assert re.search(r"SELECT EXISTS", sql) is None
 
 
-@pytest.mark.parametrize(("order", "is_first"), list(product(Order, (True, False))))
-def test_unanswered_is_asked_for_by_a_literal(order: Order, is_first: bool) -> None:
-    sql = on_sql_server(listings._LISTS[order, True, is_first])
+@pytest.mark.parametrize(("order", "part"), listings._PARTS)
+def test_unanswered_is_asked_for_by_a_literal(order: Order, part: listings._Part) -> None:
+    sql = on_sql_server(listings._LISTS[order, part, True])
 
     assert "answer_count = 0" in sql
     assert "FETCH FIRST" in sql
@@ -378,11 +378,32 @@ def test_sqlite_walks_the_index_of_the_list_and_sorts_nothing(
         limit=26,
     )
 
-    (steps,) = plans(migrated, read)
+    found = plans(migrated, read)
 
-    assert f"INDEX {index} (tenant_id=? AND space_id=?" in steps
-    assert "TEMP B-TREE" not in steps
-    assert re.search(r"^SCAN", steps, re.MULTILINE) is None
+    assert len(found) == (2 if order is Order.VOTES and not is_first else 1)
+    for steps in found:
+        assert f"INDEX {index} (tenant_id=? AND space_id=?" in steps
+        assert "TEMP B-TREE" not in steps
+        assert re.search(r"^SCAN", steps, re.MULTILINE) is None
+
+
+def test_most_votes_seeks_its_place_among_equal_scores_and_reads_on_below_only_when_short(migrated: Database) -> None:
+    acme, _ = install_sites(services_on(migrated))
+    questions = [asked(migrated, acme) for _ in range(6)]
+    vote(migrated, acme, BOB, questions[0].post, -1)
+
+    def read(after: tuple[int, ...], session: Session) -> None:
+        rows = list_questions(
+            session, acme.principal(ALICE), ENG, Order.VOTES, only_unanswered=False, after=after, limit=3
+        )
+        tags_of(session, acme.tenant_id, [row.item.id for row in rows])
+
+    tied, _ = plans(migrated, partial(read, (0, questions[5].item.id)))
+    last_tied, below, _ = plans(migrated, partial(read, (0, questions[3].item.id)))
+
+    assert tied == last_tied
+    assert "space_id=? AND score=? AND id<?" in tied
+    assert "space_id=? AND score<?" in below
 
 
 def test_heads_are_found_by_key_in_every_table(migrated: Database) -> None:
