@@ -9,6 +9,7 @@ import py_compile
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,12 +68,33 @@ def pack() -> None:
             archive.writestr(info, path.read_bytes())
 
 
+_LOAD = """
+import sys
+sys.path[:] = [entry for entry in sys.path if "site-packages" not in entry]
+sys.path.insert(0, sys.argv[2])
+sys.path.append(sys.argv[1])
+import function_app
+assert function_app.__file__.startswith(sys.argv[1]), function_app.__file__
+assert len(function_app.app.get_functions()) > 20
+"""
+
+
+def load() -> None:
+    """Loads the archive's content the way the worker does: its packages first, the app's folder last, no settings."""
+    with tempfile.TemporaryDirectory() as folder:
+        with zipfile.ZipFile(ARCHIVE) as archive:
+            archive.extractall(folder)
+        packages = str(Path(folder) / SITE_PACKAGES)
+        subprocess.run([sys.executable, "-I", "-c", _LOAD, folder, packages], check=True, env={}, cwd=folder)  # noqa: S603
+
+
 def main() -> None:
     for text, step in (
         ("Collecting the app", stage),
         ("Installing its packages", install),
         ("Compiling", compile_all),
         ("Packing", pack),
+        ("Loading it as the worker does", load),
     ):
         sys.stdout.write(f"{text} …\n")
         step()
