@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from lib.errors import Fault
 
 _APP_KEY = re.compile(r"[a-zA-Z0-9._-]{1,64}")
-_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:\d{1,5})?")
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?")
 _HOST_SUFFIX = re.compile(r"\.[a-z0-9-]+(\.[a-z0-9-]+)+")
 _UNRESOLVED = "@Microsoft.KeyVault("
 
@@ -141,7 +141,7 @@ class _Reader:
                 key = base64.b64decode(encoded, validate=True)
             except binascii.Error:
                 key = b""
-            if not re.fullmatch(r"v[1-9]\d{0,8}", version) or len(key) != 32:
+            if not re.fullmatch(r"v[1-9][0-9]{0,8}", version) or len(key) != 32:
                 self.fault(name, "must read v<number>:<base64 of 32 bytes>, separated by commas")
             elif int(version[1:]) in keys:
                 self.fault(name, f"names {version} twice")

@@ -43,7 +43,7 @@ STALE_S = 24 * 60 * 60
 """While the vault is away its last keys serve for this long, and not a moment longer."""
 
 HOLD_OFF_S = 60
-"""After a failed read, and for a version the vault does not have, the vault is left alone for this long."""
+"""After a failed read, and after one for a version not seen yet, the vault is left alone for this long."""
 
 COLD_HOLD_OFF_S = 2
 """The same for a failed read with no keys to serve meanwhile."""
@@ -113,9 +113,9 @@ class VaultKeyring:
     """Keys kept in a vault, read through `fetch` and cached.
 
     Read again every 15 minutes, and at once for a version not seen yet (another instance may seal with a
-    key made after our last read). While the vault is away the last keys serve up to 24 hours; then, or
-    when there never were any, `Unavailable`. `fetch` raises `KeySourceFailed`; `clock` gives seconds and
-    never steps back.
+    key made after our last read), but for one such version a minute: versions may be made up. While the
+    vault is away the last keys serve up to 24 hours; then, or when there never were any, `Unavailable`.
+    `fetch` raises `KeySourceFailed`; `clock` gives seconds and never steps back.
     """
 
     def __init__(self, fetch: Callable[[], Mapping[int, bytes]], *, clock: Callable[[], float]) -> None:
@@ -126,7 +126,8 @@ class VaultKeyring:
         self._reads = 0
         self._read_at = _NEVER
         self._failed_at = _NEVER
-        self._missing_at: dict[int, float] = {}
+        self._sought: int | None = None
+        self._sought_at = _NEVER
 
     def current(self) -> tuple[int, bytes]:
         keys = self._usable_keys()
@@ -135,17 +136,20 @@ class VaultKeyring:
 
     def key(self, version: int) -> bytes:
         reads = self._reads
-        found = self._usable_keys().get(version)
+        keys = self._usable_keys()
+        found = keys.get(version)
         if found is not None:
             return found
-        if self._clock() - self._missing_at.get(version, _NEVER) < HOLD_OFF_S:
-            raise UnknownKeyVersion(version)
+        if self._clock() - self._sought_at < HOLD_OFF_S:
+            # Versions only rise: an older one was missing at that read and stays so, a newer one may exist by now.
+            if version == self._sought or version < max(keys):
+                raise UnknownKeyVersion(version)
+            raise Unavailable
         # Without a fresh answer it is not known whether the version exists, so this is no refusal.
-        if self._is_held_off() or not self._read_again(reads):
+        if self._is_held_off() or not self._read_again(reads, sought=version):
             raise Unavailable
         found = self._keys.get(version)
         if found is None:
-            self._missing_at[version] = self._clock()
             raise UnknownKeyVersion(version)
         return found
 
@@ -164,24 +168,27 @@ class VaultKeyring:
     def _is_held_off(self) -> bool:
         return self._clock() - self._failed_at < (HOLD_OFF_S if self._keys else COLD_HOLD_OFF_S)
 
-    def _read_again(self, reads: int) -> bool:
+    def _read_again(self, reads: int, *, sought: int | None = None) -> bool:
         """Whether keys were read: here, or by another thread since `reads` was looked at."""
         with self._reading:
             if self._reads != reads:
                 return self._failed_at == _NEVER
             try:
-                self._keys = _checked_keys(self._fetch())
+                keys = _checked_keys(self._fetch())
             except KeySourceFailed as error:
                 self._failed_at = self._clock()
                 log.warning("keyring_unreadable", error=error, age_s=_age_s(self._failed_at - self._read_at))
                 return False
+            else:
+                self._keys = keys
+                self._read_at = self._clock()
+                self._failed_at = _NEVER
+                if sought is not None:
+                    self._sought, self._sought_at = sought, self._read_at
+                return True
             finally:
                 # Only now, so that whoever looked while the vault was being asked takes this answer.
                 self._reads += 1
-            self._read_at = self._clock()
-            self._failed_at = _NEVER
-            self._missing_at.clear()
-            return True
 
     def __repr__(self) -> str:
         return f"VaultKeyring(versions={sorted(self._keys)})"

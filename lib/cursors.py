@@ -43,6 +43,11 @@ def read_cursor(keyring: Keyring, tenant_id: TenantId, query: str, cursor: str) 
         used = int(version)
     except (binascii.Error, ValueError):
         raise refused from None
+    # A made-up version must not send us to the vault. A cursor that another instance made with a key we have
+    # not read yet is refused as well, for the minutes until we have.
+    newest, _ = keyring.current()
+    if not 0 < used <= newest:
+        raise refused
     try:
         _, expected = _mac(keyring, used, tenant_id, query, text)
     except UnknownKeyVersion:

@@ -8,6 +8,11 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from lib.errors import Unavailable
+from lib.log import Log
+
+log = Log("lib.engine")
+
 POOL_SIZE = 16
 """One connection per worker thread (PYTHON_THREADPOOL_THREAD_COUNT), so that a thread never waits for another."""
 
@@ -18,7 +23,12 @@ _TOKEN_SCOPE = "https://database.windows.net/.default"  # noqa: S105 - a scope's
 _ACCESS_TOKEN_ATTRIBUTE = 1256
 """SQL_COPT_SS_ACCESS_TOKEN of the Microsoft ODBC driver."""
 
-_LOGIN_TIMEOUT_S = 15
+_LOGIN_TIMEOUT_S = 5
+"""A request waits for this, and tries again within `Database.retry_within_s`."""
+
+_STATEMENT_TIMEOUT_S = 30
+"""After this the driver gives up a statement of ours, whatever the server is doing."""
+
 _SQLITE_BUSY_S = 5.0
 _IN_LINE = "in-line"
 
@@ -35,8 +45,9 @@ def engine_for(
     backend = url.get_backend_name()
     if backend == "sqlite":
         return _sqlite(database_url)
-    if backend == "mssql" and url.username is None:
-        return _azure_sql(database_url, access_token or identity_token(client_id))
+    if backend == "mssql":
+        by_token = (access_token or identity_token(client_id)) if url.username is None else None
+        return _sql_server(database_url, by_token)
     return create_engine(
         url,
         pool_size=POOL_SIZE,
@@ -82,7 +93,8 @@ def _sqlite(database_url: str) -> Engine:
     return engine
 
 
-def _azure_sql(database_url: str, access_token: Callable[[], str]) -> Engine:
+def _sql_server(database_url: str, access_token: Callable[[], str] | None) -> Engine:
+    """With credentials in the URL there is no `access_token`."""
     engine = create_engine(
         database_url,
         pool_size=POOL_SIZE,
@@ -93,6 +105,16 @@ def _azure_sql(database_url: str, access_token: Callable[[], str]) -> Engine:
         connect_args={"timeout": _LOGIN_TIMEOUT_S},
     )
 
+    @event.listens_for(engine, "connect")
+    def limit_statements(connection: Any, _: Any) -> None:
+        connection.timeout = _STATEMENT_TIMEOUT_S
+
+    if access_token is not None:
+        _sign_in_by_token(engine, access_token)
+    return engine
+
+
+def _sign_in_by_token(engine: Engine, access_token: Callable[[], str]) -> None:
     @event.listens_for(engine, "do_connect")
     def add_token(_: Any, __: Any, arguments: list[Any], options: dict[str, Any]) -> None:
         # The driver manager's own pool would hand out a connection that was opened with an older token.
@@ -103,8 +125,6 @@ def _azure_sql(database_url: str, access_token: Callable[[], str]) -> Engine:
         arguments[0] = arguments[0].replace(";Trusted_Connection=Yes", "").replace("Trusted_Connection=Yes", "")
         options["attrs_before"] = {_ACCESS_TOKEN_ATTRIBUTE: token_attribute(access_token())}
 
-    return engine
-
 
 def token_attribute(token: str) -> bytes:
     """The token as the driver wants it: 4-byte little-endian length, then UTF-16-LE."""
@@ -113,16 +133,24 @@ def token_attribute(token: str) -> bytes:
 
 
 def identity_token(client_id: str | None) -> Callable[[], str]:
-    """Tokens of the managed identity; the credential is made once and caches them."""
+    """Tokens of the managed identity; the credential is made once and caches them.
+
+    `Unavailable` while the identity endpoint is away or refuses.
+    """
     credential: Any = None
 
     def token() -> str:
         nonlocal credential
-        if credential is None:
-            from azure.identity import ManagedIdentityCredential
+        from azure.core.exceptions import AzureError
+        from azure.identity import ManagedIdentityCredential
 
+        if credential is None:
             credential = ManagedIdentityCredential(client_id=client_id)
-        issued: str = credential.get_token(_TOKEN_SCOPE).token
+        try:
+            issued: str = credential.get_token(_TOKEN_SCOPE).token
+        except AzureError as error:
+            log.warning("identity_unavailable", error_type=type(error).__name__)
+            raise Unavailable from None
         return issued
 
     return token

@@ -44,7 +44,10 @@ def is_ready(call: Call, _: Nothing) -> Reply:
 
 def _is_ready(services: Services) -> bool:
     global _verdict  # noqa: PLW0603 - one verdict for all threads of the process
-    with _lock:
+    if not _lock.acquire(blocking=False):
+        # Somebody is asking, maybe for seconds: probes must not fill the worker's threads with waiting.
+        return _verdict[1]
+    try:
         checked_at, verdict = _verdict
         if checked_at and time.monotonic() - checked_at < _VERDICT_S:
             return verdict
@@ -56,6 +59,8 @@ def _is_ready(services: Services) -> bool:
             verdict = False
         _verdict = (time.monotonic(), verdict)
         return verdict
+    finally:
+        _lock.release()
 
 
 @security.operation("GET")

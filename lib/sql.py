@@ -53,6 +53,12 @@ _TRIES = 4
 """Times a whole transaction is tried. Besides passing faults this settles races: a duplicate key means that
 somebody else wrote the same fact first, and the second run sees that fact."""
 
+RETRY_WITHIN_S = 5.0
+"""No further try begins this long after the first began: a caller is waiting."""
+
+_STATEMENT_TIMED_OUT = "HYT00"
+"""ODBC's state for a statement given up after the time that `lib.engine` allows (ODBC, appendix A)."""
+
 _TENANT_OPTION = "tenant_id"
 _ACROSS_OPTION = "across_tenants"
 _FROM_PARAMETERS = "from-parameters"
@@ -320,6 +326,8 @@ class Database:
 
     engine: Engine
     sleep: Callable[[float], None] = time.sleep
+    retry_within_s: float = RETRY_WITHIN_S
+    clock: Callable[[], float] = time.monotonic
     _sessions: dict[bool, Any] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -347,27 +355,43 @@ class Database:
             yield session
 
     def _run[T](self, work: Callable[[Session], T], tenant_id: TenantId | None, *, is_write: bool) -> T:
+        started = self.clock()
         for attempt in range(1, _TRIES + 1):
+            is_last = attempt == _TRIES
             try:
-                with self.session(tenant_id=tenant_id, is_write=is_write) as session:
-                    result = work(session)
-                    if is_write:
-                        session.flush()
-                        _commit(session)
-                    return result
-            except RaceLostError:
-                if attempt == _TRIES:
-                    raise Unavailable(retry_after_s=1) from None
-            except IntegrityError:
-                if attempt == _TRIES:
+                return self._run_once(work, tenant_id, is_write=is_write)
+            except (RaceLostError, IntegrityError) as error:
+                if is_last and isinstance(error, IntegrityError):
                     raise
+                failure: Exception = error
+                pause_s, retry_after_s = 0.0, 1
             except (DBAPIError, PoolTimeoutError) as error:
+                if _has_timed_out(error):
+                    raise Unavailable from error
                 if not is_transient(error):
                     raise
-                if attempt == _TRIES:
-                    raise Unavailable from error
-                self.sleep(retry_delay_s(error, attempt, random.random()))  # noqa: S311 - jitter, not a secret
+                failure = error
+                pause_s, retry_after_s = retry_delay_s(error, attempt, random.random()), 5  # noqa: S311 - jitter
+            if is_last or self.clock() + pause_s - started >= self.retry_within_s:
+                raise Unavailable(retry_after_s=retry_after_s) from failure
+            if pause_s:
+                self.sleep(pause_s)
         raise AssertionError("unreachable")
+
+    def _run_once[T](self, work: Callable[[Session], T], tenant_id: TenantId | None, *, is_write: bool) -> T:
+        with self.session(tenant_id=tenant_id, is_write=is_write) as session:
+            result = work(session)
+            if is_write:
+                session.flush()
+                _commit(session)
+            return result
+
+
+def _has_timed_out(error: Exception) -> bool:
+    """Whether a statement took all the time it is allowed. It is not run again: it would take as long."""
+    origin = getattr(error, "orig", None)
+    is_statement = getattr(error, "statement", None) is not None
+    return is_statement and origin is not None and origin.args[:1] == (_STATEMENT_TIMED_OUT,)
 
 
 def _commit(session: Session) -> None:

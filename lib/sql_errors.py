@@ -29,7 +29,7 @@ _CONNECT_STATES = frozenset({"08001", "08S01", "HYT00"})
 
 _POSTGRESQL_STATES = frozenset({"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "08000", "08003", "08006"})
 
-_NUMBER = re.compile(r"\((\d{1,6})\) \(SQL")
+_NUMBER = re.compile(r"\(([0-9]{1,6})\) \(SQL")
 _STATE = re.compile(r"\('?([0-9A-Z]{5})'?,")
 
 

@@ -11,7 +11,7 @@ _PARTS = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?]*)(?P<path>/[^?]*)
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 # A last label that starts with a letter excludes every spelling of an IPv4 address (1.2.3.4, 0x7f.1, 2130706433).
 _HOST = re.compile(rf"(?:{_LABEL}\.)+(?=[a-z]){_LABEL}")
-_LOCAL_AUTHORITY = re.compile(r"(?P<host>[a-z0-9.-]+)(?::(?P<port>\d{1,5}))?")
+_LOCAL_AUTHORITY = re.compile(r"(?P<host>[a-z0-9.-]+)(?::(?P<port>[0-9]{1,5}))?")
 # RFC 3986: pchar, "/" and, in a query, "?"; anything else would be re-encoded on its way out.
 _PATH = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})*")
 _QUERY = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*")

@@ -14,7 +14,9 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, Integer, LargeBinary, UniqueConstraint, bindparam, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from lib.crypto import Keyring, Place, open_sealed, seal
+from lib.crypto import DecryptionFailed, Keyring, Place, open_sealed, purpose_key, seal
+from lib.errors import Unavailable
+from lib.log import Log, keyed_hash
 from lib.principal import AccountId, ClientKey, TenantId
 from lib.sql import (
     Database,
@@ -28,6 +30,8 @@ from lib.sql import (
     select_bound,
     select_rows,
 )
+
+log = Log("lib.tenancy")
 
 BELIEVED_S = 5.0
 _REMEMBERED = 10_000
@@ -207,7 +211,11 @@ class Tenants:
         return found
 
     def secret(self, installation: Installation) -> bytes | None:
-        """The shared secret of that version, or None when it has been replaced or destroyed meanwhile."""
+        """The shared secret of that version, or None when it has been replaced or destroyed meanwhile.
+
+        `Unavailable` when its record does not open (a key that is gone, a record that was altered): an operator
+        has to look.
+        """
         key = (installation.tenant_id, installation.secret_version)
         held = self._secrets.get(key)
         if held is not None:
@@ -219,7 +227,12 @@ class Tenants:
         row = self.database.read(lambda session: session.execute(statement).first(), tenant_id=tenant_id)
         if row is None or row.secret_version != installation.secret_version:
             return None
-        secret = open_sealed(self.keyring(), installation.key_salt, secret_place(tenant_id), row.record)
+        try:
+            secret = open_sealed(self.keyring(), installation.key_salt, secret_place(tenant_id), row.record)
+        except DecryptionFailed as error:
+            _, hashing_key = purpose_key(self.keyring(), "log-hash")
+            log.error("shared_secret_unreadable", error=error, tenant=keyed_hash(hashing_key, str(tenant_id)))
+            raise Unavailable from None
         with self._lock:
             for stale in [held for held in self._secrets if held[0] == tenant_id]:
                 del self._secrets[stale]

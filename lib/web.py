@@ -7,6 +7,7 @@ answered 405 with `Allow` instead of the platform's 404, and keeps what the Open
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -39,8 +40,9 @@ from lib.telemetry import Trace, trace_of
 from lib.tenancy import Installation
 
 MAX_BODY_BYTES = 65_536
+_MAX_PARAMETERS = 50
 _METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
-_DECIMAL = re.compile(r"[1-9]\d{0,18}")
+_DECIMAL = re.compile(r"[1-9]\d{0,18}", re.ASCII)
 _MAX_ID = 2**63 - 1
 
 API_HEADERS = {
@@ -245,12 +247,16 @@ class Resource:
         if operation is None:
             raise MethodNotAllowed(tuple(sorted(self.operations)))
         call = Call(shared, request, identity, trace)
-        return render(operation.handler(call, _parse(operation, request)))
+        return render(operation.handler(call, _parse(operation, request, is_public=self.authenticate is None)))
 
 
 def read_request(req: func.HttpRequest, now: datetime, max_body_bytes: int) -> Request:
     """The request with its raw target: the hash in a token covers exactly what was sent."""
-    parts = urlsplit(req.url)
+    try:
+        parts = urlsplit(req.url)
+    except ValueError:
+        # The address begins with the caller's Host header.
+        raise Invalid("The request's address cannot be read.") from None
     target = parts.path or "/"
     if parts.query or "?" in req.url:
         target = f"{target}?{parts.query}"
@@ -267,13 +273,14 @@ def read_request(req: func.HttpRequest, now: datetime, max_body_bytes: int) -> R
     )
 
 
-def _parse(operation: Operation, request: Request) -> BaseModel:
+def _parse(operation: Operation, request: Request, *, is_public: bool) -> BaseModel:
     if operation.takes is Signed:
         return Signed()
-    query = urlsplit(request.target).query
+    query = request.target.partition("?")[2]
     if issubclass(operation.takes, Query):
         return _validated(operation.takes, _parameters(query))
-    if query:
+    # Probes and caches add parameters of their own to public addresses.
+    if query and not is_public:
         raise Invalid(faults=tuple(Fault(name, "is not a known parameter") for name, _ in _pairs(query)))
     if request.method in {"POST", "PUT", "PATCH", "DELETE"}:
         _check_write(request, has_body=operation.has_body)
@@ -293,13 +300,15 @@ def _check_write(request: Request, *, has_body: bool) -> None:
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:
-    return parse_qsl(query, keep_blank_values=True)
+    try:
+        return parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
+    except ValueError:
+        raise Invalid(f"There are more than {_MAX_PARAMETERS} parameters.") from None
 
 
 def _parameters(query: str) -> dict[str, str]:
     pairs = _pairs(query)
-    names = [name for name, _ in pairs]
-    repeated = sorted({name for name in names if names.count(name) > 1})
+    repeated = sorted(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
     if repeated:
         raise Invalid(faults=tuple(Fault(name, "is given more than once") for name in repeated))
     return dict(pairs)

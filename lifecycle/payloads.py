@@ -35,7 +35,10 @@ class Installed:
     base_url: str
     """`https://<allowed host>` or an allowed local origin, optionally followed by `/wiki`."""
     display_url: str | None
-    """For links and frame ancestors only, never called: any https host, optionally followed by `/wiki`."""
+    """For links and frame ancestors only, never called: any https host, optionally followed by `/wiki`.
+
+    It and the ARI inform us only: an odd one counts as absent and does not keep a site from installing.
+    """
     oauth_client_id: str | None
     """Without it the app cannot act as a user, and every grant is denied."""
     installation_ari: str | None
@@ -130,6 +133,11 @@ class _Reader:
             return value
         return None
 
+    def informative_text(self, name: str, pattern: re.Pattern[str]) -> str | None:
+        """The member where it fits, and nothing otherwise; it is never a fault."""
+        value = self._members.get(name)
+        return value if isinstance(value, str) and pattern.fullmatch(value) else None
+
     def expect(self, name: str, expected: str) -> None:
         if not self.has(name):
             self.fault(name, "is missing")
@@ -170,7 +178,7 @@ def _check_envelope(read: _Reader, event: LifecycleEvent, app_key: str) -> Clien
 
 
 def _installation_ari(read: _Reader) -> str | None:
-    return read.optional_text("installationId", _ARI, "must be an ARI of at most 254 characters")
+    return read.informative_text("installationId", _ARI)
 
 
 def _base_url(read: _Reader, allowed_hosts: tuple[str, ...]) -> str:
@@ -188,10 +196,8 @@ def _base_url(read: _Reader, allowed_hosts: tuple[str, ...]) -> str:
 
 
 def _display_url(read: _Reader, allowed_hosts: tuple[str, ...]) -> str | None:
-    url = read.optional_text("displayUrl", _ADDRESS_TEXT, _ADDRESS_RULE)
-    if url and not _is_local(url, allowed_hosts) and _https_host(url) is None:
-        read.fault("displayUrl", _ADDRESS_RULE)
-    return url
+    url = read.informative_text("displayUrl", _ADDRESS_TEXT)
+    return url if url and (_is_local(url, allowed_hosts) or _https_host(url)) else None
 
 
 def _https_host(url: str) -> str | None:

@@ -1,26 +1,33 @@
-"""Routes that Confluence itself calls: descriptor, lifecycle and webhooks; and the nightly purge."""
+"""Routes that Confluence itself calls: descriptor, lifecycle and webhooks; and the purge."""
 
+import time
+from collections.abc import Callable
 from functools import cache, partial
 
 import azure.functions as func
+from sqlalchemy.exc import SQLAlchemyError
 
 from lib.authentication import Identity, Request, authenticate_notice, authenticate_request
 from lib.connect_jwt import peek_key_id, token_from, verify_install
-from lib.errors import NotFound
+from lib.errors import Failure, NotFound
 from lib.log import Log
 from lib.services import Services, services
+from lib.tenancy import InstallationRow
 from lib.web import Call, Nothing, Reply, Resource, Signed
 from lifecycle import descriptor as descriptors
 from lifecycle.install_keys import InstallKeys, fetch_through
 from lifecycle.installing import LifecycleRefused, install, set_enabled, uninstall
 from lifecycle.payloads import LifecycleEvent, parse_installed, parse_notice
-from lifecycle.purging import due_for_purge, purge
+from lifecycle.purging import due_for_purge, forget_expired, purge
 from lifecycle.webhooks import EVENTS, note_report, parse_report
 
 blueprint = func.Blueprint()
 log = Log("lifecycle")
 
 _WEBHOOK_BYTES = 1_000_000
+_PURGE_BUDGET_S = 120.0
+"""Well below the host's `functionTimeout`; what is left over waits for the next run."""
+
 _DONE = Reply(status=204)
 
 
@@ -125,11 +132,28 @@ def on_webhook(call: Call, _: Signed) -> Reply:
 
 
 @blueprint.function_name("purge_expired")
-@blueprint.timer_trigger(arg_name="timer", schedule="0 30 3 * * *", use_monitor=True)
+@blueprint.timer_trigger(arg_name="timer", schedule="0 */10 * * * *", use_monitor=True)
 def purge_expired(timer: func.TimerRequest) -> None:
-    """Forgets the installations whose grace is over."""
+    """Forgets the installations whose grace is over, and install tokens that have expired."""
     del timer
-    shared = services()
+    run_purge(services(), time.monotonic)
+
+
+def run_purge(shared: Services, clock: Callable[[], float]) -> None:
+    """One run within its time; an installation that cannot be purged now does not keep the others from it."""
+    ends_at = clock() + _PURGE_BUDGET_S
+    shared.database.write(partial(forget_expired, now=shared.now()))
     for tenant_id in shared.read(partial(due_for_purge, now=shared.now())):
-        counts = purge(shared.database, tenant_id)
-        log.info("installation_purged", tenant=shared.log_hash(tenant_id), count=sum(counts.values()))
+        if clock() >= ends_at:
+            return
+        tenant = shared.log_hash(tenant_id)
+        try:
+            counts = purge(shared.database, tenant_id, has_time=lambda: clock() < ends_at)
+        except (Failure, SQLAlchemyError) as error:
+            log.error("purge_failed", error=error, tenant=tenant)
+            continue
+        if not counts:
+            # The site came back, or there was no time to begin.
+            continue
+        state = "finished" if InstallationRow.__tablename__ in counts else "unfinished"
+        log.info("installation_purged", tenant=tenant, count=sum(counts.values()), state=state)

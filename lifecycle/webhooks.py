@@ -44,7 +44,8 @@ def parse_report(event: str, body: bytes, *, content_types: frozenset[str]) -> R
     payload = _object(body)
     change = _CHANGES.get(event)
     content = payload.get("content")
-    is_ours = change is not None and isinstance(content, dict) and content.get("type") in content_types
+    named = content.get("type") if isinstance(content, dict) else None
+    is_ours = change is not None and isinstance(named, str) and named in content_types
     return Report(
         content_id=_content_id(content) if is_ours else None,
         change=change if is_ours else None,

@@ -26,7 +26,7 @@ def accept_answer(
     locked = session.execute(
         update_rows(tenant_id, Question)
         .where(Question.id == question_id, Question.deleted_at.is_(None))
-        .values(active_at=now, accepted_count=0 if answer_id is None else 1)
+        .values(accepted_count=0 if answer_id is None else 1)
     )
     if rows_changed(locked) != 1:
         raise NotFound
@@ -37,6 +37,7 @@ def accept_answer(
     ).all()
     if list(accepted) == ([] if answer_id is None else [answer_id]):
         return
+    session.execute(update_rows(tenant_id, Question).where(Question.id == question_id).values(active_at=now))
     session.execute(
         update_rows(tenant_id, Answer)
         .where(Answer.question_id == question_id, Answer.accepted_at.is_not(None))

@@ -3,7 +3,7 @@
 import json
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from lib.errors import NotFound, Unavailable
@@ -16,6 +16,12 @@ _STYLES = "style.css"
 """All styles are one file: lazily loaded parts then bring none, which the policy would have to allow for."""
 _NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+")
 """One file name without a folder: nothing that could climb out of the folder it is looked up in."""
+
+_MAX_NAME = 200
+"""A longer name is an error to the file system, not a missing file."""
+
+_MAX_KEPT = 256
+"""Files kept in memory; a build has some dozens."""
 
 _MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -42,28 +48,25 @@ class Entry:
     styles: tuple[str, ...]
 
 
-@cache
-def _file(folder: Path, name: str) -> File | None:
+@lru_cache(maxsize=_MAX_KEPT)
+def _file(folder: Path, name: str) -> File:
+    """Only what is found is kept: the cache holds no exception, and anybody can make up names."""
     media_type = _MEDIA_TYPES.get(Path(name).suffix)
-    if not _NAME.fullmatch(name) or media_type is None:
-        return None
+    if len(name) > _MAX_NAME or not _NAME.fullmatch(name) or media_type is None:
+        raise NotFound
     path = folder / name
-    return File(path.read_bytes(), media_type) if path.is_file() else None
+    if not path.is_file():
+        raise NotFound
+    return File(path.read_bytes(), media_type)
 
 
 def asset(name: str) -> File:
     """A file of the build; names hold a hash of the content, so an answer never goes stale."""
-    found = _file(_DIST / "assets", name)
-    if found is None:
-        raise NotFound
-    return found
+    return _file(_DIST / "assets", name)
 
 
 def icon(name: str) -> File:
-    found = _file(_ICONS, name)
-    if found is None:
-        raise NotFound
-    return found
+    return _file(_ICONS, name)
 
 
 @cache

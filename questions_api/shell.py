@@ -39,10 +39,6 @@ def frame_policy(installation: Installation, script_origin: str) -> str:
     )
 
 
-STANDALONE_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-"""For pages shown without a verified token: no site may frame them."""
-
-
 def shell(view: str, *, data: dict[str, str], script: str, styles: tuple[str, ...], connect_script: str) -> bytes:
     """The page that loads the front end; `data` becomes data attributes, escaped."""
     links = "".join(f'<link rel="stylesheet" href="{escape(style)}">' for style in styles)

@@ -58,7 +58,10 @@ def add_tags(
     created_at: datetime,
     now: datetime,
 ) -> None:
-    """Puts the tags on the question, making those the installation does not have yet; ones it bears stay."""
+    """Puts the tags on the question, making those the installation does not have yet; ones it bears stay.
+
+    `Invalid` where that makes more than `MAX_TAGS`.
+    """
     if not slugs:
         return
     known = {
@@ -68,13 +71,14 @@ def add_tags(
     borne = set(
         session.scalars(select_rows(tenant_id, QuestionTag.tag_id).where(QuestionTag.question_id == question_id))
     )
-    for slug in slugs:
+    added = [slug for slug in slugs if known.get(slug) not in borne]
+    if added and len(borne) + len(added) > MAX_TAGS:
+        raise Invalid(faults=(Fault("/tags", f"would make more than {MAX_TAGS} tags on the question"),))
+    for slug in added:
         tag_id = known.get(slug)
         if tag_id is None:
             tag_id = new_id(now)
             session.execute(insert_row(tenant_id, Tag, tag_id=tag_id, slug=slug, use_count=0))
-        if tag_id in borne:
-            continue
         session.execute(
             insert_row(tenant_id, QuestionTag, tag_id=tag_id, question_created_at=created_at, question_id=question_id)
         )

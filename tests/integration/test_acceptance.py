@@ -1,6 +1,7 @@
 """Accepting answers: one at most, whoever is quicker, and an event for each that is new."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
@@ -22,10 +23,16 @@ Sites = tuple[Site, Site]
 
 
 def accept(
-    database: Database, site: Site, question: QuestionHead, answer_id: ContentId | None, account: str = ALICE
+    database: Database,
+    site: Site,
+    question: QuestionHead,
+    answer_id: ContentId | None,
+    account: str = ALICE,
+    *,
+    now: datetime = NOW,
 ) -> None:
     principal = site.principal(account)
-    work = partial(accept_answer, principal=principal, question=question, answer_id=answer_id, now=NOW)
+    work = partial(accept_answer, principal=principal, question=question, answer_id=answer_id, now=now)
     database.write(work, tenant_id=site.tenant_id)
 
 
@@ -61,6 +68,19 @@ def test_a_repeated_acceptance_changes_nothing_and_tells_nobody(database: Databa
     people = {person.atlassian_account_id: person.account_ref for person in rows_of(database, acme, AccountRow)}
     assert only_row(database, acme, Answer).accepted_by_ref == people[ALICE]
     assert len(events_of(database, acme, EventKind.ANSWER_ACCEPTED)) == 1
+
+
+def test_only_what_changes_something_makes_a_question_active(database: Database, sites: Sites) -> None:
+    acme, _ = sites
+    question = asked(database, acme)
+    answer_id = answered(database, acme, question)
+    choices = (None, answer_id, answer_id, None, None)
+    active: list[datetime] = []
+    for hours, choice in enumerate(choices, start=1):
+        accept(database, acme, question, choice, now=NOW + timedelta(hours=hours))
+        active.append(only_row(database, acme, Question).active_at)
+
+    assert active == [NOW + timedelta(hours=hours) for hours in (0, 2, 2, 4, 4)]
 
 
 def test_the_second_choice_replaces_the_first(database: Database, sites: Sites) -> None:

@@ -1,20 +1,27 @@
 """Forgetting an installation: every table by metadata, one tenant at a time, and again where it stopped."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import pytest
 from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, SmallInteger, Table, func, insert, select, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from lib.errors import Unavailable
 from lib.principal import TenantId
+from lib.services import Services
 from lib.sql import Database, Instant, Row, across_tenants
 from lib.tenancy import InstallationRow, InstallationState
 from lifecycle import purging
-from lifecycle.purging import due_for_purge, purge, purge_list
+from lifecycle.installing import InstallTokenRow
+from lifecycle.purging import due_for_purge, forget_expired, purge, purge_list
+from lifecycle.triggers import _PURGE_BUDGET_S, purge_expired, run_purge
 from notify.model import ScopeKind
 from tests.factories import NOW, Site
+from tests.fakes import Clock
 
 Sites = tuple[Site, Site]
 TENANT_TABLES = [table for table in Row.metadata.sorted_tables if "tenant_id" in table.columns]
@@ -117,8 +124,8 @@ def test_one_tenant_is_emptied_and_the_other_untouched(database: Database, sites
 
     assert set(counts(database, acme).values()) == {0}
     assert counts(database, globex) == before
-    assert deleted == {name: 1 if name == "installation_secret" else 3 for name in deleted}
-    assert set(deleted) == {table.name for table in purge_list()}
+    assert deleted == {name: 1 if name.startswith("installation") else 3 for name in deleted}
+    assert set(deleted) == {table.name for table in TENANT_TABLES}
 
 
 def test_more_rows_than_one_batch_go_too(database: Database, sites: Sites, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,3 +204,120 @@ def test_an_interrupted_purge_goes_on_where_it_stopped(database: Database, sites
     assert min(counts(database, globex).values()) >= 1
     assert due(database) == []
     assert purge(database, acme.tenant_id) == {}
+
+
+def test_a_purge_without_time_left_stops_between_batches_and_goes_on_later(
+    database: Database, sites: Sites, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme, _ = sites
+    fill(database, acme, rows=7)
+    monkeypatch.setattr(purging, "_BATCH", 3)
+    leave(database, acme)
+    answers = iter([True, True, False])
+
+    cut_short = purge(database, acme.tenant_id, has_time=lambda: next(answers))
+
+    assert sum(cut_short.values()) == 6
+    assert "installation" not in cut_short
+    assert due(database) == [acme.tenant_id]
+    assert purge(database, acme.tenant_id)["installation"] == 1
+    assert set(counts(database, acme).values()) == {0}
+
+
+# The timer's run.
+
+
+class Slow(Database):
+    """Every write that changes something takes half a minute."""
+
+    def write(self, work: Any, *, tenant_id: TenantId | None = None) -> Any:
+        result = Database.write(self, work, tenant_id=tenant_id)
+        if result:
+            self.clock.pass_(30)  # type: ignore[attr-defined]
+        return result
+
+
+def test_the_timer_comes_more_often_than_a_run_may_last() -> None:
+    trigger = purge_expired._function.get_trigger()
+
+    assert trigger.schedule == "0 */10 * * * *"
+    assert _PURGE_BUDGET_S == 120
+
+
+def test_a_run_ends_in_time_and_the_next_goes_on(services: Services, sites: Sites) -> None:
+    acme, globex = sites
+    for number, site in enumerate(sites):
+        fill(services.database, site)
+        leave(services.database, site, purge_after=NOW - timedelta(days=1 - number))
+    clock = Clock()
+    started = clock()
+    slow = replace(services, database=Slow(services.database.engine, clock=clock))
+
+    run_purge(slow, clock)
+
+    assert 120 <= clock() - started <= 150
+    assert due(services.database) == [acme.tenant_id, globex.tenant_id]
+    for _ in range(60):
+        run_purge(slow, clock)
+        if not due(services.database):
+            break
+    assert set(counts(services.database, acme).values()) == {0}
+    assert set(counts(services.database, globex).values()) == {0}
+
+
+@pytest.mark.parametrize("failure", [Unavailable(), OperationalError("DELETE", {}, Exception("broken"))])
+def test_an_installation_that_cannot_be_purged_does_not_stop_the_others(
+    services: Services, sites: Sites, failure: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    acme, globex = sites
+    for number, site in enumerate(sites):
+        fill(services.database, site)
+        leave(services.database, site, purge_after=NOW - timedelta(days=1 - number))
+
+    def fail_for_acme(database: Database, tenant_id: TenantId, **options: Any) -> dict[str, int]:
+        if tenant_id == acme.tenant_id:
+            raise failure
+        return purge(database, tenant_id, **options)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("lifecycle.triggers.purge", fail_for_acme)
+        run_purge(services, Clock())
+
+    assert due(services.database) == [acme.tenant_id]
+    assert set(counts(services.database, globex).values()) == {0}
+    errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert len(errors) == 1
+    assert "purge_failed" in errors[0]
+    assert services.log_hash(acme.tenant_id) in errors[0]
+
+    run_purge(services, Clock())
+    assert due(services.database) == []
+
+
+def tokens(database: Database) -> set[str]:
+    return set(database.read(lambda session: list(session.scalars(select(InstallTokenRow.token_hash)))))
+
+
+def keep_tokens(database: Database) -> None:
+    def work(session: Session) -> None:
+        for name, seconds in (("old", -86_400), ("expired", -1), ("good", 1)):
+            session.add(InstallTokenRow(token_hash=name, body_hash="b", expires_at=NOW + timedelta(seconds=seconds)))
+
+    database.write(work)
+
+
+def test_install_tokens_go_when_they_have_expired(database: Database) -> None:
+    keep_tokens(database)
+
+    assert database.write(partial(forget_expired, now=NOW)) == 2
+    assert database.write(partial(forget_expired, now=NOW)) == 0
+
+    assert tokens(database) == {"good"}
+
+
+def test_the_timers_run_forgets_expired_install_tokens(services: Services) -> None:
+    keep_tokens(services.database)
+
+    run_purge(services, Clock())
+
+    assert tokens(services.database) == {"good"}

@@ -44,6 +44,7 @@ from lib.sql import (
 from lib.tenancy import AccountRow, InstallationRow, account_ref
 from questions_api.model import Answer, Question, Tag, Vote
 from tests.factories import NOW, Site, asked, only_row, rows_of
+from tests.fakes import Clock
 from tests.tokens import ALICE, BOB, MALLORY
 
 Sites = tuple[Site, Site]
@@ -349,6 +350,58 @@ def test_what_does_not_pass_is_given_up_after_four_tries(
         patient.write(times(4, failure)(acme))
 
     assert rows_of(database, acme, AccountRow) == []
+
+
+def refused_connection() -> BaseException:
+    return OperationalError(None, None, Exception("('HYT00', '[HYT00] Login timeout expired (0) (SQLDriverConnect)')"))
+
+
+@pytest.mark.parametrize("failure", [race_lost, locked, duplicate, refused_connection])
+@pytest.mark.parametrize(("tried_for_s", "runs"), [(2.0, 3), (4.9, 2), (5.0, 1), (15.0, 1)])
+def test_no_try_begins_five_seconds_after_the_first(
+    database: Database, failure: Callable[[], BaseException], tried_for_s: float, runs: int
+) -> None:
+    clock = Clock()
+    patient = Database(database.engine, sleep=lambda _: None, clock=clock)
+    begun: list[float] = []
+
+    def work(_: Session) -> None:
+        begun.append(clock())
+        clock.pass_(tried_for_s)
+        raise failure()
+
+    with pytest.raises(Unavailable):
+        patient.read(work)
+
+    assert len(begun) == runs
+    assert begun[-1] - begun[0] < 5.0
+
+
+def test_a_pause_that_would_end_too_late_is_not_begun(database: Database) -> None:
+    clock = Clock()
+    waits: list[float] = []
+    patient = Database(database.engine, sleep=waits.append, clock=clock, retry_within_s=0.4)
+
+    def busy(_: Session) -> None:
+        raise OperationalError("SELECT", {}, Exception("The service is busy. (40501) (SQLExecDirectW)"))
+
+    with pytest.raises(Unavailable):
+        patient.read(busy)
+
+    assert waits == []
+
+
+def test_a_statement_that_took_all_its_time_is_not_run_again(database: Database) -> None:
+    runs: list[int] = []
+
+    def work(_: Session) -> None:
+        runs.append(1)
+        raise OperationalError("SELECT", {}, Exception("HYT00", "[HYT00] Query timeout expired (0) (SQLExecDirectW)"))
+
+    with pytest.raises(Unavailable):
+        database.read(work)
+
+    assert len(runs) == 1
 
 
 def test_a_defect_in_a_statement_is_not_tried_again(database: Database) -> None:

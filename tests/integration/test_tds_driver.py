@@ -132,6 +132,47 @@ def test_a_url_that_names_host_and_database_needs_no_user_either(server: TdsServ
     assert [login.access_token for login in server.logins] == [LONG_TOKEN]
 
 
+def test_the_engine_limits_what_a_request_waits_for(server: TdsServer, engine: sa.Engine) -> None:
+    waits: list[object] = []
+
+    @sa.event.listens_for(engine, "do_connect")
+    def look(_: Any, __: Any, ___: Any, options: dict[str, Any]) -> None:
+        waits.append(options["timeout"])
+
+    with engine.connect() as connection:
+        assert connection.connection.driver_connection is not None
+        waits.append(connection.connection.driver_connection.timeout)
+
+    assert waits == [5, 30]
+
+
+def test_a_user_in_the_url_has_the_same_limits_and_brings_no_token(server: TdsServer) -> None:
+    url = f"mssql+pyodbc://carol:x@127.0.0.1:{server.port}/questions?driver={quote_plus(str(DRIVER))}&Encrypt=no"
+    engine = engine_for(url)
+
+    with engine.connect() as connection:
+        assert connection.connection.driver_connection is not None
+        assert connection.connection.driver_connection.timeout == 30
+    engine.dispose()
+
+    assert [(login.user, login.access_token) for login in server.logins] == [("carol", None)]
+
+
+def test_an_identity_that_is_away_is_unavailable_and_asked_once(server: TdsServer) -> None:
+    asked: list[int] = []
+
+    def away() -> str:
+        asked.append(1)
+        raise Unavailable
+
+    engine = engine_on(server, away)
+    with pytest.raises(Unavailable):
+        Database(engine).read(lambda session: session.scalar(sa.text("SELECT 1")))
+    engine.dispose()
+
+    assert (len(asked), server.logins) == (1, [])
+
+
 def test_rows_text_and_counts_arrive_as_they_were_scripted(server: TdsServer, engine: sa.Engine) -> None:
     server.when("FROM question", Rows(((7, "Größe 📐", None),), columns=("id", "title", "closed")))
     server.when("UPDATE question", Affected(3))

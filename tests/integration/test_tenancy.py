@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from lib.crypto import DecryptionFailed
+from lib.crypto import StaticKeyring
+from lib.errors import Unavailable
 from lib.principal import AccountId, ClientKey, TenantId
 from lib.services import Services
 from lib.sql import Database, select_rows
@@ -160,8 +161,24 @@ def test_a_stored_secret_is_sealed_for_its_own_place(database: Database, service
 
     database.write(steal)
 
-    with pytest.raises(DecryptionFailed):
+    with pytest.raises(Unavailable):
         services.tenants.secret(globex.installation)
+
+
+def test_a_secret_whose_key_is_gone_makes_us_unavailable_and_is_told_once_a_call(
+    tenants: Tenants, sites: Sites, caplog: pytest.LogCaptureFixture
+) -> None:
+    acme, _ = sites
+    bereft = replace(tenants, keyring=lambda: StaticKeyring({2: b"2" * 32}))
+
+    for told in (1, 2):
+        with pytest.raises(Unavailable):
+            bereft.secret(acme.installation)
+        errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+        assert len(errors) == told
+        assert all("shared_secret_unreadable" in error and str(acme.tenant_id) not in error for error in errors)
+
+    assert tenants.secret(acme.installation) == ACME_SECRET.encode()
 
 
 def test_after_a_rotation_the_earlier_version_has_no_secret(services: Services, tenants: Tenants, sites: Sites) -> None:

@@ -248,6 +248,7 @@ def test_a_version_not_seen_yet_is_read_at_once_and_a_missing_one_not_again_and_
 
     assert ring.key(2) == V2
     assert vault.reads == 2
+    vault.now += crypto.HOLD_OFF_S
     for _ in range(5):
         with pytest.raises(UnknownKeyVersion):
             ring.key(3)
@@ -255,6 +256,40 @@ def test_a_version_not_seen_yet_is_read_at_once_and_a_missing_one_not_again_and_
     vault.keys = {1: V1, 2: V2, 3: V1}
     vault.now += crypto.HOLD_OFF_S
     assert ring.key(3) == V1
+
+
+def test_made_up_versions_share_one_read_a_minute() -> None:
+    vault = Vault({5: V1})
+    ring = vault.ring()
+    ring.current()
+
+    for version in (1, 2, 3, 4, 1):
+        with pytest.raises(UnknownKeyVersion):
+            ring.key(version)
+    assert vault.reads == 2
+    vault.now += crypto.HOLD_OFF_S - 1
+    with pytest.raises(UnknownKeyVersion):
+        ring.key(4)
+    assert vault.reads == 2
+    vault.now += 1
+    with pytest.raises(UnknownKeyVersion):
+        ring.key(4)
+    assert vault.reads == 3
+
+
+def test_a_version_newer_than_the_last_read_is_not_called_unknown_before_the_next() -> None:
+    vault = Vault({1: V1})
+    ring = vault.ring()
+    ring.current()
+    with pytest.raises(UnknownKeyVersion):
+        ring.key(9)
+    vault.keys = {1: V1, 2: V2}
+
+    with pytest.raises(Unavailable):
+        ring.key(2)
+    assert vault.reads == 2
+    vault.now += crypto.HOLD_OFF_S
+    assert ring.key(2) == V2
 
 
 def test_stale_keys_serve_for_a_day_while_the_vault_is_away() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.crypto import StaticKeyring
+from lib.crypto import StaticKeyring, VaultKeyring
 from lib.cursors import make_cursor, read_cursor
 from lib.errors import Invalid
 from lib.principal import TenantId
@@ -79,6 +79,24 @@ def test_a_cursor_of_one_key_is_not_good_under_the_number_of_another() -> None:
     renumbered = raw[:16] + b"2" + raw[17:]
 
     refused(base64.urlsafe_b64encode(renumbered).rstrip(b"=").decode(), ring=TURNED)
+
+
+@pytest.mark.parametrize("version", ["0", "-1", "3", "4", "4294967295", "99999999999999999999"])
+def test_a_made_up_version_does_not_ask_the_vault(version: str) -> None:
+    reads: list[int] = []
+
+    def fetch() -> dict[int, bytes]:
+        reads.append(1)
+        return {1: b"1" * 32, 2: b"2" * 32}
+
+    ring = VaultKeyring(fetch, clock=lambda: 1_000.0)
+    assert read_cursor(ring, ACME, QUERY, make_cursor(ring, ACME, QUERY, (5,))) == (5,)
+    forged = base64.urlsafe_b64encode(b"\0" * 16 + f"{version}:[1]".encode()).rstrip(b"=").decode()
+
+    with pytest.raises(Invalid):
+        read_cursor(ring, ACME, QUERY, forged)
+
+    assert len(reads) == 1
 
 
 def test_a_cursor_shows_its_values_and_nothing_else() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from lib.principal import ClientKey, TenantId
 from lib.tenancy import Installation, InstallationState
-from questions_api.shell import STANDALONE_POLICY, VIEWS, failure_page, frame_policy, shell
+from questions_api.shell import VIEWS, failure_page, frame_policy, shell
 
 INSTALLATION = Installation(
     tenant_id=TenantId(1),
@@ -107,11 +107,6 @@ def test_the_policy_names_every_source_and_allows_nothing_inline() -> None:
     words = [word for values in sources.values() for word in values]
     assert not {"*", "'unsafe-inline'", "'unsafe-eval'", "https:", "http:"} & set(words)
     assert not any("nonce" in word for word in words)
-
-
-def test_a_page_without_proof_is_framed_by_nobody() -> None:
-    assert "frame-ancestors 'none'" in STANDALONE_POLICY
-    assert "script-src" not in STANDALONE_POLICY
 
 
 def test_a_failure_page_says_what_happened_escaped() -> None:
