@@ -8,7 +8,7 @@ bin=$(find /usr/lib/postgresql -maxdepth 2 -name bin 2>/dev/null | sort -V | tai
 as() { if [ "$(id -u)" = 0 ]; then setpriv --reuid=postgres --regid=postgres --clear-groups "$@"; else "$@"; fi; }
 serve() {
   as "$bin/pg_ctl" --pgdata="$folder/data" --wait --log="$folder/server.log" \
-    --options="-c listen_addresses='' -c unix_socket_directories='$folder' -c max_connections=200" start >>"$folder.log" 2>&1
+    --options="-c listen_addresses='' -c unix_socket_directories='$folder' -c fsync=off -c max_connections=200" start >>"$folder.log" 2>&1
 }
 case $action in
   start)
