@@ -17,7 +17,6 @@ LATE = (
     "azure.storage",
     "azure.monitor",
     "opentelemetry",
-    "jwt",
     "sqlalchemy.dialects.mssql",
     "sqlalchemy.dialects.postgresql",
 )
