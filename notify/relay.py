@@ -42,8 +42,9 @@ _MAX_BATCHES = 10
 
 _SWEEP_LIMIT = 500
 _OVERDUE = timedelta(seconds=15)
-_QUEUED_AGAIN_AFTER = timedelta(minutes=5)
-"""A backlog keeps messages waiting this long, and doubling them would only make it longer."""
+_QUEUED_AGAIN_AFTER = timedelta(seconds=60)
+"""A worker that dies takes its messages with it for ten minutes, so they are sent anew soon; not at every sweep,
+because a backlog keeps messages waiting too, and doubling them only makes it longer."""
 
 _FOUND: tuple[Any, ...] = (Delivery.tenant_id, Delivery.id, Delivery.attempt_no, Delivery.traceparent)
 
