@@ -16,8 +16,9 @@ from local.confluence.app import build_app
 from local.confluence.cast import ACME, GLOBEX, SITE_NAMES, found_sites
 from local.confluence.lifecycle import install_when_ready
 from local.confluence.people import Site
+from local.confluence.points import Quota
 from local.confluence.simulator import Settings, Simulator
-from local.confluence.storage import Storage
+from local.confluence.storage import OldDataFile, Storage
 from local.confluence.tokens import load_install_key
 from local.confluence.webhooks import WebhookSender
 
@@ -60,6 +61,7 @@ def build_simulator(arguments: argparse.Namespace) -> Simulator:
         install_key=load_install_key(storage),
         senders={site.key: WebhookSender(storage, site) for site in sites},
         cursor_key=_cursor_key(storage),
+        quotas={site.key: Quota() for site in sites},
     )
 
 
@@ -74,7 +76,11 @@ def main() -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     logging.getLogger("urllib3").setLevel(logging.WARNING)
     arguments = _arguments()
-    sim = build_simulator(arguments)
+    try:
+        sim = build_simulator(arguments)
+    except OldDataFile as error:
+        print(error, file=sys.stderr)
+        return 1
     try:
         listeners = [_listen(arguments.port), _listen(arguments.second_port)]
     except OSError as error:

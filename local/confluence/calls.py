@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from local.confluence.callers import Caller
 from local.confluence.content import SORT_COLUMNS, Window
-from local.confluence.people import Site
+from local.confluence.people import Site, find_space
 from local.confluence.permissions import Sight
 from local.confluence.refusals import Refused
 from local.confluence.simulator import Simulator
@@ -122,8 +122,15 @@ def not_found(what: str) -> Refused:
     return Refused(404, "NOT_FOUND", f"{what} was not found or may not be seen.")
 
 
+def check_writable(visit: Visit, space_id: int) -> None:
+    """Archived spaces take no writes, from administrators neither."""
+    space = find_space(visit.sim.storage, visit.site, space_id)
+    if space is not None and space.is_archived:
+        raise Refused(403, "FORBIDDEN", "The space is archived and may only be read.")
+
+
 def decimal(value: str, name: str) -> int:
-    if not (value.isascii() and value.isdecimal() and len(value) <= 18):
+    if not (value.isascii() and value.isdecimal() and len(value) <= 19 and int(value) < 2**63):
         raise invalid(f"{name} is not a number")
     return int(value)
 

@@ -153,7 +153,19 @@ def change_item(storage: Storage, item: Item, draft: Draft, *, modifier_id: str,
         )
         if changed:
             _keep_version(storage, item.id)
+            move_contents(storage, item.id, draft.space_id)
     return changed == 1
+
+
+def move_contents(storage: Storage, item_id: int, space_id: int) -> None:
+    """Puts an item and everything below it into the space, whatever its status."""
+    storage.run(
+        "WITH RECURSIVE inside(id, kind) AS (SELECT id, kind FROM content WHERE id = ? UNION ALL"
+        " SELECT c.id, c.kind FROM content c JOIN inside i ON c.container_id = i.id AND c.container_kind = i.kind)"
+        " UPDATE content SET space_id = ? WHERE id IN (SELECT id FROM inside)",
+        item_id,
+        space_id,
+    )
 
 
 def trash_item(storage: Storage, item: Item) -> None:

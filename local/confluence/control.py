@@ -1,38 +1,27 @@
 """The control interface under `/_sim/` for tests and seeding: JSON, loopback only, never for the app."""
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from local.confluence.content import find_item, restrict, restricted_to
+from local.confluence import control_pages, control_people, control_spaces
+from local.confluence.control_calls import Action, ControlRefused, Json, account_of, flag_of
 from local.confluence.embedding import Whereabouts, context_token, iframe_url
-from local.confluence.granting import Change, change_grants, find_subject
 from local.confluence.installation import Installation, enabled_installation, find_installation
 from local.confluence.lifecycle import LifecycleFailed, change_state, install
-from local.confluence.people import Site, find_person, find_space, lists_app_types, set_active
+from local.confluence.people import ROLE_MODES, Site, Switches, set_switches, switches_of
+from local.confluence.points import Budget
 from local.confluence.simulator import Simulator
-from local.confluence.webhooks import MODES, content_payload, person_payload
-
-type Json = dict[str, Any]
-type Action = Callable[[Simulator, Site, Json, Json], Json]
-
-
-class ControlRefused(Exception):
-    """A control call that makes no sense; becomes a 4xx answer with one sentence."""
-
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
+from local.confluence.webhooks import MODES
 
 
 def state(sim: Simulator, site: Site, _path: Json, _body: Json) -> Json:
     found = find_installation(sim.storage, site)
+    switches = switches_of(sim.storage, site)
     counted = sim.storage.rows("SELECT type, status, COUNT(*) AS n FROM content WHERE site = ? GROUP BY 1, 2", site.key)
     outage = sim.outage(site)
     return {
@@ -43,7 +32,9 @@ def state(sim: Simulator, site: Site, _path: Json, _body: Json) -> Json:
         "appKey": None if found is None else found.app.key,
         "clientKey": None if found is None else found.client_key,
         "appAccountId": None if found is None else found.app_account_id,
-        "listsAppTypes": lists_app_types(sim.storage, site),
+        "listsAppTypes": switches.lists_app_types,
+        "roleMode": switches.role_mode,
+        "licensed": switches.licensed,
         "outage": {"rest": outage.rest, "oauth": outage.oauth, "webhooks": sim.senders[site.key].mode},
         "counts": [{"type": row["type"], "status": row["status"], "count": row["n"]} for row in counted],
     }
@@ -56,18 +47,10 @@ def _enabled(sim: Simulator, site: Site) -> Installation:
     return found
 
 
-def _account(sim: Simulator, site: Site, body: Json) -> str | None:
-    """An account id of the site, or null for an anonymous visitor."""
-    account_id = body.get("accountId")
-    if account_id is not None and find_person(sim.storage, site, str(account_id)) is None:
-        raise ControlRefused(404, "no such account on this site")
-    return account_id
-
-
 def token(sim: Simulator, site: Site, _path: Json, body: Json) -> Json:
     if body.get("kind", "context") != "context":
         raise ControlRefused(400, "kind must be context")
-    account_id = _account(sim, site, body)
+    account_id = account_of(sim, site, body)
     return {"token": context_token(_enabled(sim, site), Whereabouts(), account_id=account_id)}
 
 
@@ -77,7 +60,8 @@ def make_iframe_url(sim: Simulator, site: Site, _path: Json, body: Json) -> Json
     if module is None:
         raise ControlRefused(404, "no such module in the descriptor")
     place = Whereabouts(custom={str(name): str(value) for name, value in body.get("params", {}).items()})
-    return {"url": iframe_url(site, installation, module, place, account_id=_account(sim, site, body))}
+    account_id, licensed = account_of(sim, site, body), switches_of(sim.storage, site).licensed
+    return {"url": iframe_url(site, installation, module, place, account_id=account_id, licensed=licensed)}
 
 
 def do_install(sim: Simulator, site: Site, path: Json, body: Json) -> Json:
@@ -106,50 +90,36 @@ def set_outage(sim: Simulator, site: Site, path: Json, body: Json) -> Json:
 
 
 def set_site(sim: Simulator, site: Site, path: Json, body: Json) -> Json:
-    if not isinstance(body.get("listsAppTypes"), bool):
-        raise ControlRefused(400, "listsAppTypes must be true or false")
-    sim.storage.run("UPDATE sites SET lists_app_types = ? WHERE key = ?", int(body["listsAppTypes"]), site.key)
+    """Only the named switches change."""
+    if not body or set(body) - {"listsAppTypes", "roleMode", "licensed"}:
+        raise ControlRefused(400, "needs one of listsAppTypes, roleMode, licensed")
+    before = switches_of(sim.storage, site)
+    role_mode = body.get("roleMode", before.role_mode)
+    if role_mode not in ROLE_MODES:
+        raise ControlRefused(400, f"roleMode must be one of {', '.join(ROLE_MODES)}")
+    lists_app_types = flag_of(body, "listsAppTypes", default=before.lists_app_types)
+    licensed = flag_of(body, "licensed", default=before.licensed)
+    set_switches(sim.storage, site, Switches(lists_app_types, role_mode, licensed))
     return state(sim, site, path, body)
 
 
-def set_person(sim: Simulator, site: Site, path: Json, body: Json) -> Json:
-    active = body.get("active")
-    if not isinstance(active, bool):
-        raise ControlRefused(400, "active must be true or false")
-    if not set_active(sim.storage, site, path["account_id"], active=active):
-        raise ControlRefused(404, "no such account on this site")
-    person = find_person(sim.storage, site, path["account_id"])
-    if person is None:
-        raise ControlRefused(404, "no such account on this site")
-    event = "user_reactivated" if active else "user_deactivated"
-    sim.senders[site.key].send(event, person_payload(person))
-    return {"accountId": person.account_id, "active": person.active}
+def _shown(budget: Budget) -> Json:
+    return {"used": budget.used, "limit": budget.limit, "requests": budget.requests}
 
 
-def set_grants(sim: Simulator, site: Site, path: Json, body: Json) -> Json:
-    """`subject` is {type: user|group|anonymous, identifier}; groups go by id or name."""
-    space = find_space(sim.storage, site, int(path["space_id"]))
-    named = body.get("subject", {})
-    subject = find_subject(sim, site, str(named.get("type")), str(named.get("identifier", "")))
-    if space is None or subject is None:
-        raise ControlRefused(404, "no such space or subject on this site")
-    changes = [
-        (subject, Change(str(one["operation"]), str(one["targetType"]), bool(one["access"])))
-        for one in body.get("operations", [])
-    ]
-    return {"changed": change_grants(sim, site, space, changes, actor_id=space.author_id)}
+def points(sim: Simulator, site: Site, _path: Json, _body: Json) -> Json:
+    return _shown(sim.quotas[site.key].read())
 
 
-def set_restriction(sim: Simulator, site: Site, path: Json, body: Json) -> Json:
-    """An empty list lifts the restriction."""
-    item = find_item(sim.storage, site, int(path["item_id"]))
-    account_ids = body.get("accountIds")
-    if item is None or not isinstance(account_ids, list):
-        raise ControlRefused(404 if item is None else 400, "needs known content and a list accountIds")
-    restrict(sim.storage, item, [str(account_id) for account_id in account_ids])
-    payload = content_payload(sim.storage, site, item, item.author_id)
-    sim.senders[site.key].send("content_permissions_updated", payload)
-    return {"contentId": str(item.id), "accountIds": restricted_to(sim.storage, item)}
+def set_points(sim: Simulator, site: Site, _path: Json, body: Json) -> Json:
+    limit = body.get("limit")
+    if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
+        raise ControlRefused(400, "limit must be a number of points")
+    return _shown(sim.quotas[site.key].set_limit(limit))
+
+
+def reset_points(sim: Simulator, site: Site, _path: Json, _body: Json) -> Json:
+    return _shown(sim.quotas[site.key].reset())
 
 
 def requests_made(sim: Simulator, site: Site, _path: Json, _body: Json) -> Json:
@@ -167,9 +137,12 @@ ACTIONS: tuple[tuple[str, str, Action], ...] = (
     ("POST", "/enable", _change_to("enabled")),
     ("POST", "/outage", set_outage),
     ("PUT", "/site", set_site),
-    ("PUT", "/people/{account_id}", set_person),
-    ("PUT", "/spaces/{space_id:int}/grants", set_grants),
-    ("PUT", "/content/{item_id:int}/restriction", set_restriction),
+    ("GET", "/points", points),
+    ("PUT", "/points", set_points),
+    ("POST", "/points/reset", reset_points),
+    *control_people.ACTIONS,
+    *control_spaces.ACTIONS,
+    *control_pages.ACTIONS,
 )
 
 
@@ -203,7 +176,7 @@ def _route(sim: Simulator, method: str, path: str, action: Action) -> Route:
             return JSONResponse({"detail": str(refusal)}, refusal.status)
         except LifecycleFailed as failure:
             return JSONResponse({"detail": str(failure)}, 502)
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             return JSONResponse({"detail": f"malformed body: {type(error).__name__}"}, 400)
 
     return Route(f"/_sim{path}", view, methods=[method])

@@ -59,7 +59,13 @@ def fill_variables(url: str, variables: Mapping[str, str]) -> str:
 
 
 def iframe_url(
-    site: Site, installation: Installation, module: Module, place: Whereabouts, *, account_id: str | None
+    site: Site,
+    installation: Installation,
+    module: Module,
+    place: Whereabouts,
+    *,
+    account_id: str | None,
+    licensed: bool,
 ) -> str:
     """A fresh signed address, good for three minutes."""
     app = installation.app
@@ -69,7 +75,7 @@ def iframe_url(
         "xdm_c": f"channel-{app.key}__{module.key}",
         "xdm_deprecated_addon_key_do_not_use": app.key,
         "cp": "/wiki",
-        "lic": "none",
+        "lic": "active" if licensed else "none",
         "cv": CONNECT_VERSION,
         "loc": "en-GB",
         "tz": "Europe/Berlin",

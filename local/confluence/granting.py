@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from local.confluence.payloads import space_payload
 from local.confluence.people import Site, Space, find_person, list_groups
 from local.confluence.simulator import Simulator
-from local.confluence.webhooks import space_payload
 
 USER, GROUP, ANONYMOUS = "user", "group", "anonymous"
 

@@ -23,10 +23,10 @@ from local.confluence.content import find_item, restrict
 from local.confluence.embedding import Whereabouts, context_token
 from local.confluence.installation import enabled_installation
 from local.confluence.page_parts import THEMES, Visitor, missing, render
+from local.confluence.payloads import content_payload
 from local.confluence.people import Site, find_person, list_people
 from local.confluence.rest import raw_target
 from local.confluence.simulator import Simulator
-from local.confluence.webhooks import content_payload
 
 STATIC = Path(__file__).parent / "static"
 AVATAR_COLOURS = ("#0C66E4", "#1F845A", "#8270DB", "#B65C02", "#AE4787")

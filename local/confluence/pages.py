@@ -17,7 +17,15 @@ from local.confluence.page_parts import (
     plain,
     space_parameters,
 )
-from local.confluence.people import Space, find_person, find_space, find_space_by_key, list_people, list_spaces
+from local.confluence.people import (
+    Space,
+    find_person,
+    find_space,
+    find_space_by_key,
+    list_people,
+    list_spaces,
+    switches_of,
+)
 
 type View = Callable[[Visitor, Mapping[str, str], Mapping[str, str]], Page]
 
@@ -31,12 +39,16 @@ def dashboard(visitor: Visitor, _path: Mapping[str, str], _query: Mapping[str, s
     cards = "".join(
         f'<li><a class="card" href="/wiki/spaces/{esc(space.key)}"><span class="space-mark" aria-hidden="true">'
         f"{esc(space.key[:2])}</span><span><strong>{esc(space.name)}</strong>"
-        f"<small>{esc(space.description)}</small></span></a></li>"
+        f"<small>{esc(_described(space))}</small></span></a></li>"
         for space in spaces
     )
     body = f'<ul class="cards">{cards}</ul>' if cards else "<p>There is no space you may see.</p>"
     state = "" if visitor.sight.app is not None else f'<p class="hint">{esc(_waiting(visitor))}</p>'
     return Page("Spaces", f"<h1>Spaces</h1>{state}{body}")
+
+
+def _described(space: Space) -> str:
+    return f"Archived. {space.description}" if space.is_archived else space.description
 
 
 def _waiting(visitor: Visitor) -> str:
@@ -56,7 +68,7 @@ def space_home(visitor: Visitor, path: Mapping[str, str], _query: Mapping[str, s
 
 
 def _wiki(body: str) -> str:
-    """Bodies of pages come from the cast only; nobody can write pages here, so they are safe to show as they are."""
+    """Bodies of pages are safe to show: they come from the cast, or from the control interface as plain paragraphs."""
     return body
 
 
@@ -167,7 +179,14 @@ def embed_settings(visitor: Visitor, module: Module, place: Whereabouts) -> dict
         "appKey": installation.app.key,
         "moduleKey": module.key,
         "moduleType": module.kind,
-        "url": iframe_url(visitor.site, installation, module, place, account_id=account_id),
+        "url": iframe_url(
+            visitor.site,
+            installation,
+            module,
+            place,
+            account_id=account_id,
+            licensed=switches_of(visitor.sim.storage, visitor.site).licensed,
+        ),
         "accountId": account_id,
         "context": {"confluence": place.described()},
         "variables": place.variables(),

@@ -7,6 +7,9 @@ from local.confluence.storage import Storage
 
 EVERYONE = "everyone"
 APP_GROUP = "atlassian-addons"
+GLOBAL, PERSONAL = "global", "personal"
+CURRENT, ARCHIVED = "current", "archived"
+PRE_ROLES, ROLES_TRANSITION, ROLES = ROLE_MODES = ("PRE_ROLES", "ROLES_TRANSITION", "ROLES")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +39,31 @@ class Space:
     id: int
     key: str
     name: str
+    type: str
+    status: str
     author_id: str
     created_at: str
     homepage_id: int
     description: str
+
+    @property
+    def is_archived(self) -> bool:
+        return self.status == ARCHIVED
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
     id: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """What a site does in its own way."""
+
+    lists_app_types: bool
+    role_mode: str
+    licensed: bool
 
 
 def _person(row: sqlite3.Row) -> Person:
@@ -63,6 +81,8 @@ def _space(row: sqlite3.Row) -> Space:
         id=row["id"],
         key=row["key"],
         name=row["name"],
+        type=row["type"],
+        status=row["status"],
         author_id=row["author_id"],
         created_at=row["created_at"],
         homepage_id=row["homepage_id"],
@@ -100,6 +120,16 @@ def list_groups(storage: Storage, site: Site) -> list[Group]:
     return [Group(row["id"], row["name"]) for row in rows]
 
 
+def find_group(storage: Storage, site: Site, name: str) -> Group | None:
+    row = storage.row("SELECT id, name FROM groups WHERE site = ? AND name = ?", site.key, name)
+    return None if row is None else Group(row["id"], row["name"])
+
+
+def members_of(storage: Storage, group: Group) -> list[str]:
+    rows = storage.rows("SELECT account_id FROM members WHERE group_id = ? ORDER BY account_id", group.id)
+    return [row["account_id"] for row in rows]
+
+
 def group_ids_of(storage: Storage, account_id: str) -> list[str]:
     rows = storage.rows("SELECT group_id FROM members WHERE account_id = ?", account_id)
     return [row["group_id"] for row in rows]
@@ -111,6 +141,18 @@ def set_active(storage: Storage, site: Site, account_id: str, *, active: bool) -
     return storage.run(sql, int(active), site.key, account_id) == 1
 
 
-def lists_app_types(storage: Storage, site: Site) -> bool:
-    row = storage.row("SELECT lists_app_types FROM sites WHERE key = ?", site.key)
-    return row is not None and bool(row["lists_app_types"])
+def switches_of(storage: Storage, site: Site) -> Switches:
+    row = storage.row("SELECT * FROM sites WHERE key = ?", site.key)
+    if row is None:
+        raise LookupError(site.key)
+    return Switches(bool(row["lists_app_types"]), row["role_mode"], bool(row["licensed"]))
+
+
+def set_switches(storage: Storage, site: Site, switches: Switches) -> None:
+    storage.run(
+        "UPDATE sites SET lists_app_types = ?, role_mode = ?, licensed = ? WHERE key = ?",
+        int(switches.lists_app_types),
+        switches.role_mode,
+        int(switches.licensed),
+        site.key,
+    )

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -10,10 +11,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from local.confluence import rest_comments, rest_content, rest_spaces, rest_v1
-from local.confluence.callers import APP, BROWSER, identify, require_scope
+from local.confluence import rest_comments, rest_content, rest_pages, rest_spaces, rest_v1, rest_writes
+from local.confluence.callers import APP, BROWSER, IMPERSONATED, identify, require_scope
 from local.confluence.calls import Answer, Call, Endpoint, Visit, invalid
 from local.confluence.people import Site
+from local.confluence.points import cost_of
 from local.confluence.refusals import Refused, render
 from local.confluence.simulator import LoggedRequest, Simulator
 
@@ -57,21 +59,42 @@ def _check_shape(endpoint: Endpoint, call: Call, kind: str) -> None:
         raise invalid(f"unknown parameter {', '.join(unknown)}")
 
 
+def _refuse(refusal: Refused, call: Call) -> Answer:
+    headers = {"WWW-Authenticate": "JWT"} if refusal.status == 401 else {}
+    return Answer(refusal.status, render(refusal, v1=call.target.startswith(V1)), headers)
+
+
+def _answer(visit: Visit, endpoint: Endpoint) -> Answer:
+    try:
+        require_scope(visit.caller, endpoint.scope)
+        _check_shape(endpoint, visit.call, visit.caller.kind)
+        return endpoint.handler(visit)
+    except Refused as refusal:
+        return _refuse(refusal, visit.call)
+
+
+def _metered(visit: Visit, endpoint: Endpoint) -> Answer:
+    """The answer to an app's call, paid for; refusals cost what an empty answer costs."""
+    quota = visit.sim.quotas[visit.site.key]
+    if (headers := quota.refusal()) is not None:
+        refusal = Refused(429, "TOO_MANY_REQUESTS", "The points of this hour are used up.")
+        return replace(_refuse(refusal, visit.call), headers=headers)
+    answer = _answer(visit, endpoint)
+    budget = quota.spend(cost_of(endpoint.scope, answer.body))
+    return replace(answer, headers={**answer.headers, **budget.headers()})
+
+
 def _carry_out(sim: Simulator, site: Site, endpoint: Endpoint, call: Call) -> tuple[Answer, str]:
     """The answer and who asked; refusals become answers here."""
-    who = "refused"
-    v1 = call.target.startswith(V1)
     try:
         _check_outage(sim, site)
         caller = identify(sim.storage, site, call.method, call.target, call.headers)
-        who = "app" if caller.kind == APP else caller.label
-        require_scope(caller, endpoint.scope)
-        _check_shape(endpoint, call, caller.kind)
-        sight = sim.sight(site, caller.account_id)
-        return endpoint.handler(Visit(sim, site, call, caller, sight)), who
     except Refused as refusal:
-        headers = {"WWW-Authenticate": "JWT"} if refusal.status == 401 else {}
-        return Answer(refusal.status, render(refusal, v1=v1), headers), who
+        return _refuse(refusal, call), "refused"
+    visit = Visit(sim, site, call, caller, sim.sight(site, caller.account_id))
+    if caller.kind in {APP, IMPERSONATED}:
+        return _metered(visit, endpoint), "app" if caller.kind == APP else caller.label
+    return _answer(visit, endpoint), caller.label
 
 
 def _render(answer: Answer) -> Response:
@@ -102,7 +125,13 @@ async def _unknown(request: Request) -> Response:
 
 
 def routes(sim: Simulator) -> list[Route]:
-    v2 = (*rest_content.ENDPOINTS, *rest_spaces.ENDPOINTS, *rest_comments.ENDPOINTS)
+    v2 = (
+        *rest_content.ENDPOINTS,
+        *rest_writes.ENDPOINTS,
+        *rest_comments.ENDPOINTS,
+        *rest_pages.ENDPOINTS,
+        *rest_spaces.ENDPOINTS,
+    )
     pairs = [(V2, endpoint) for endpoint in v2] + [(V1, endpoint) for endpoint in rest_v1.ENDPOINTS]
     found = [
         Route(prefix + endpoint.path, _view(sim, endpoint), methods=[endpoint.method]) for prefix, endpoint in pairs

@@ -1,4 +1,7 @@
-"""REST v2 for spaces, pages and people: what they are and what the caller may do there."""
+"""REST v2 for spaces and people: what they are, what the caller may do there, and how the site knows rights."""
+
+import operator
+from typing import Any
 
 from local.confluence import shapes
 from local.confluence.calls import (
@@ -13,13 +16,19 @@ from local.confluence.calls import (
     not_found,
     window_of,
 )
-from local.confluence.people import Space, find_person, find_space, list_spaces, lists_app_types
+from local.confluence.people import (
+    ARCHIVED,
+    CURRENT,
+    Space,
+    find_person,
+    find_space,
+    list_spaces,
+    switches_of,
+)
 from local.confluence.refusals import Refused
-from local.confluence.rest_content import visible_item
-from local.confluence.storage import Value
 
 SPACE_SORTS = both_directions("id", "key", "name")
-PAGE_REPRESENTATIONS = ("storage", "atlas_doc_format")
+SPACE_TYPES = ("global", "collaboration", "knowledge_base", "personal")
 MAX_PEOPLE = 250
 
 
@@ -30,36 +39,36 @@ def _space(visit: Visit) -> Space:
     return found
 
 
-def _sort_value(space: Space, sort: str) -> Value:
-    values: dict[str, Value] = {"id": space.id, "key": space.key, "name": space.name}
-    return values[sort.removeprefix("-")]
+def _place(space: Space, sort: str) -> tuple[Any, int]:
+    """Where the space stands in the order; its id decides between equals."""
+    values = {"id": space.id, "key": space.key, "name": space.name}
+    return values[sort.removeprefix("-")], space.id
+
+
+def _wanted(visit: Visit) -> list[Space]:
+    call = visit.call
+    ids, keys = call.many_ids("ids"), call.many("keys")
+    kind, status = call.choice("type", SPACE_TYPES), call.choice("status", (CURRENT, ARCHIVED))
+    return [
+        space
+        for space in list_spaces(visit.sim.storage, visit.site)
+        if visit.sight.may_view_space(space.id)
+        and (not ids or space.id in ids)
+        and (not keys or space.key in keys)
+        and kind in {None, space.type}
+        and status in {None, space.status}
+    ]
 
 
 def list_all(visit: Visit) -> Answer:
-    call = visit.call
-    ids, keys = call.many_ids("ids"), call.many("keys")
-    window, limit = window_of(visit, SPACE_SORTS), limit_of(call)
-    kinds = call.choice("type", ("global", "collaboration", "knowledge_base", "personal"))
-    status = call.choice("status", ("current", "archived"))
-    spaces = [space for space in list_spaces(visit.sim.storage, visit.site) if visit.sight.may_view_space(space.id)]
-    if ids:
-        spaces = [space for space in spaces if space.id in ids]
-    if keys:
-        spaces = [space for space in spaces if space.key in keys]
-    if kinds not in {None, "global"} or status == "archived":
-        spaces = []
-
-    def place(space: Space) -> tuple[Value, int]:
-        return _sort_value(space, window.sort), space.id
-
+    window, limit = window_of(visit, SPACE_SORTS), limit_of(visit.call)
     down = window.sort.startswith("-")
-    spaces.sort(key=lambda space: (str(place(space)[0]), space.id) if window.sort != "id" else ("", space.id))
-    if down:
-        spaces.reverse()
+    spaces = sorted(_wanted(visit), key=lambda space: _place(space, window.sort), reverse=down)
     if window.after is not None:
-        marks = [place(space) for space in spaces]
-        spaces = spaces[marks.index(window.after) + 1 :] if window.after in marks else []
-    mark = place(spaces[limit - 1]) if len(spaces) > limit else None
+        # The space at the mark may be gone by now, so its place counts and not the space itself.
+        beyond = operator.lt if down else operator.gt
+        spaces = [space for space in spaces if beyond(_place(space, window.sort), window.after)]
+    mark = _place(spaces[limit - 1], window.sort) if len(spaces) > limit else None
     return listing(visit, [shapes.space(space) for space in spaces[:limit]], mark)
 
 
@@ -71,7 +80,7 @@ def operations(visit: Visit) -> Answer:
     """What the caller may do in the space; a site may leave the app's own types out of this list."""
     space = _space(visit)
     rights = visit.sight.rights_in(space.id)
-    if not lists_app_types(visit.sim.storage, visit.site):
+    if not switches_of(visit.sim.storage, visit.site).lists_app_types:
         rights = [right for right in rights if not right[1].startswith("ac:")]
     return Answer(200, shapes.operations(rights))
 
@@ -86,7 +95,7 @@ def permissions(visit: Visit) -> Answer:
         space.id,
         after,
     )
-    if not lists_app_types(visit.sim.storage, visit.site):
+    if not switches_of(visit.sim.storage, visit.site).lists_app_types:
         rows = [row for row in rows if not row["target_type"].startswith("ac:")]
     assignments = [
         {
@@ -98,12 +107,6 @@ def permissions(visit: Visit) -> Answer:
     ]
     last = rows[limit - 1]["id"] if len(rows) > limit else None
     return listing(visit, assignments, None if last is None else (last, last))
-
-
-def read_page(visit: Visit) -> Answer:
-    page = visible_item(visit, visit.call.number("id"), "page", "The page")
-    representation = visit.call.choice("body-format", PAGE_REPRESENTATIONS)
-    return Answer(200, shapes.with_base(shapes.page(page, representation), visit.site))
 
 
 def read_people(visit: Visit) -> Answer:
@@ -120,12 +123,11 @@ def read_people(visit: Visit) -> Answer:
     return listing(visit, [shapes.v2_user(person) for person in found if person is not None], None)
 
 
-def page_operations(visit: Visit) -> Answer:
-    page = visible_item(visit, visit.call.number("id"), "page", "The page")
-    rights = [("read", "page")]
-    if visit.sight.may_update(page):
-        rights.append(("update", "page"))
-    return Answer(200, shapes.operations(rights))
+def role_mode(visit: Visit) -> Answer:
+    """For everybody who may use the site, which anonymous visitors may not."""
+    if visit.caller.account_id is None:
+        raise not_found("The role mode")
+    return Answer(200, {"mode": switches_of(visit.sim.storage, visit.site).role_mode})
 
 
 SPACE_LIST = frozenset({"ids", "keys", "type", "status", "sort", "cursor", "limit"})
@@ -134,7 +136,6 @@ ENDPOINTS = (
     Endpoint("GET", "/spaces/{id}", "READ", read),
     Endpoint("GET", "/spaces/{id}/operations", "READ", operations),
     Endpoint("GET", "/spaces/{id}/permissions", "READ", permissions, frozenset({"cursor", "limit"})),
-    Endpoint("GET", "/pages/{id}", "READ", read_page, frozenset({"body-format", "include-version"})),
-    Endpoint("GET", "/pages/{id}/operations", "READ", page_operations),
+    Endpoint("GET", "/space-role-mode", "READ", role_mode),
     Endpoint("POST", "/users-bulk", "READ", read_people),
 )

@@ -7,7 +7,7 @@ from local.confluence.callers import BROWSER, NO_CHECK
 from local.confluence.calls import Answer, Endpoint, Visit, check_fields, decimal, invalid, not_found
 from local.confluence.content import Item, find_item
 from local.confluence.granting import Change, Subject, change_grants, find_subject, rights_of_subject
-from local.confluence.people import Person, find_person, find_space_by_key
+from local.confluence.people import ROLES, Person, find_person, find_space_by_key, switches_of
 from local.confluence.permissions import Sight
 from local.confluence.refusals import Refused
 
@@ -87,6 +87,8 @@ def grant_custom_content(visit: Visit) -> Answer:
         raise not_found("The space")
     if not visit.sight.may_administer_space(space.id):
         raise Refused(403, "FORBIDDEN", "The caller does not administer the space.")
+    if switches_of(visit.sim.storage, visit.site).role_mode == ROLES:
+        raise invalid("the site assigns rights by roles; permissions of a space can no longer be given one by one")
     subject = _subject(visit, document["subject"])
     if not isinstance(document["operations"], list) or not document["operations"]:
         raise invalid("operations must be a list of at least one operation")

@@ -115,11 +115,13 @@ def comment(item: Item, representation: str | None) -> Json:
 
 
 def page(item: Item, representation: str | None) -> Json:
+    parent = {"parentId": str(item.container_id), "parentType": "page"} if item.container_kind == "page" else {}
     return {
         "id": str(item.id),
         "status": item.status,
         "title": item.title,
         "spaceId": str(item.space_id),
+        **parent,
         "authorId": item.author_id,
         "ownerId": item.author_id,
         "createdAt": item.created_at,
@@ -134,8 +136,8 @@ def space(found: Space) -> Json:
         "id": str(found.id),
         "key": found.key,
         "name": found.name,
-        "type": "global",
-        "status": "current",
+        "type": found.type,
+        "status": found.status,
         "authorId": found.author_id,
         "createdAt": found.created_at,
         "homepageId": str(found.homepage_id),

@@ -8,6 +8,7 @@ from pathlib import Path
 from local.confluence.installation import enabled_app
 from local.confluence.people import Site
 from local.confluence.permissions import Sight
+from local.confluence.points import Quota
 from local.confluence.storage import Storage
 from local.confluence.tokens import InstallKey
 from local.confluence.webhooks import WebhookSender
@@ -49,6 +50,7 @@ class Simulator:
     install_key: InstallKey
     senders: dict[str, WebhookSender]
     cursor_key: bytes
+    quotas: dict[str, Quota]
     outages: dict[str, Outage] = field(default_factory=dict)
     requests: dict[str, deque[LoggedRequest]] = field(default_factory=dict)
     lifecycle_lock: threading.Lock = field(default_factory=threading.Lock)

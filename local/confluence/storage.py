@@ -9,10 +9,13 @@ from pathlib import Path
 
 type Value = str | int | None
 
-SCHEMA = """
+SCHEMA_VERSION = 2
+SCHEMA = f"""
+PRAGMA user_version = {SCHEMA_VERSION};
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS sites (
-    key TEXT PRIMARY KEY, name TEXT NOT NULL, lists_app_types INTEGER NOT NULL DEFAULT 1);
+    key TEXT PRIMARY KEY, name TEXT NOT NULL, lists_app_types INTEGER NOT NULL DEFAULT 1,
+    role_mode TEXT NOT NULL DEFAULT 'PRE_ROLES', licensed INTEGER NOT NULL DEFAULT 1);
 CREATE TABLE IF NOT EXISTS people (
     account_id TEXT PRIMARY KEY, site TEXT NOT NULL, name TEXT NOT NULL, account_type TEXT NOT NULL,
     active INTEGER NOT NULL DEFAULT 1, administers INTEGER NOT NULL DEFAULT 0, position INTEGER NOT NULL);
@@ -21,6 +24,7 @@ CREATE TABLE IF NOT EXISTS members (
     group_id TEXT NOT NULL, account_id TEXT NOT NULL, PRIMARY KEY (group_id, account_id));
 CREATE TABLE IF NOT EXISTS spaces (
     id INTEGER PRIMARY KEY, site TEXT NOT NULL, key TEXT NOT NULL, name TEXT NOT NULL,
+    type TEXT NOT NULL DEFAULT 'global', status TEXT NOT NULL DEFAULT 'current',
     author_id TEXT NOT NULL, created_at TEXT NOT NULL, homepage_id INTEGER NOT NULL,
     description TEXT NOT NULL, UNIQUE (site, key));
 CREATE TABLE IF NOT EXISTS grants (
@@ -53,6 +57,10 @@ CREATE TABLE IF NOT EXISTS access_tokens (
 FIRST_CONTENT_ID = 131_073
 
 
+class OldDataFile(Exception):
+    """The data file was made by another version of the simulator."""
+
+
 def timestamp() -> str:
     """Now, in the form the REST API prints: UTC with milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
@@ -67,7 +75,15 @@ class Storage:
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.row_factory = sqlite3.Row
         self._db.execute("PRAGMA journal_mode=WAL")
+        self._check_version(path)
         self._db.executescript(SCHEMA)
+
+    def _check_version(self, path: Path) -> None:
+        version: int = self._db.execute("PRAGMA user_version").fetchone()[0]
+        tables = self._db.execute("SELECT COUNT(*) FROM sqlite_master WHERE type = 'table'").fetchone()[0]
+        if tables and version != SCHEMA_VERSION:
+            self._db.close()
+            raise OldDataFile(f"{path} was made by another version of the simulator; remove it to start anew")
 
     def rows(self, sql: str, *values: Value) -> list[sqlite3.Row]:
         with self._lock:

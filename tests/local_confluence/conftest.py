@@ -13,7 +13,7 @@ import pytest
 
 from local.ports import free_port, wait_until_ready
 from tests.local_confluence.fake_app import FakeApp, serve
-from tests.local_confluence.people import AppIdentity, Control, identity_of
+from tests.local_confluence.people import ALICE, BOB, CAROL, DAVE, AppIdentity, Browser, Control, identity_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -89,3 +89,30 @@ def control(process: Process) -> Control:
 @pytest.fixture
 def identity(process: Process, app: FakeApp) -> AppIdentity:
     return identity_of(app, process.acme)
+
+
+@pytest.fixture
+def alice(process: Process) -> Browser:
+    return Browser(process.acme, ALICE)
+
+
+@pytest.fixture
+def bob(process: Process) -> Browser:
+    return Browser(process.acme, BOB)
+
+
+@pytest.fixture
+def carol(process: Process) -> Browser:
+    return Browser(process.acme, CAROL)
+
+
+@pytest.fixture
+def dave(process: Process) -> Browser:
+    return Browser(process.acme, DAVE)
+
+
+@pytest.fixture
+def heard(control: Control, app: FakeApp) -> FakeApp:
+    """The fake app with an empty memory of webhooks; what it knows of installs stays."""
+    control.settle(app)
+    return app

@@ -17,7 +17,20 @@ EVENTS = (
     "content_removed",
     "content_permissions_updated",
     "space_permissions_updated",
+    "space_created",
+    "space_updated",
+    "space_removed",
+    "page_created",
+    "page_moved",
+    "page_trashed",
+    "page_restored",
+    "page_removed",
+    "group_created",
+    "group_removed",
+    "user_deactivated",
+    "user_reactivated",
 )
+"""Comments are left out, as by an app that does not care for them."""
 SPACE_QUERY = "?spaceId={space.id}&spaceKey={space.key}"
 ICON = {"url": "/ui/assets/icon.svg", "width": 48, "height": 48}
 
@@ -62,6 +75,10 @@ def _custom_type(key: str, name: str, api: dict[str, Any]) -> dict[str, Any]:
     if key == "cq-question":
         shown["listViewComponent"] = {"moduleKey": "questions"}
     return {"key": key, "name": {"value": name}, "uiSupport": shown, "apiSupport": api}
+
+
+def subscriptions(*events: str) -> list[dict[str, Any]]:
+    return [{"event": event, "url": f"/connect/webhooks/{event}"} for event in events]
 
 
 def descriptor(app_url: str) -> dict[str, Any]:
@@ -113,7 +130,7 @@ def descriptor(app_url: str) -> dict[str, Any]:
                 _custom_type("cq-vote", "Votes", marker),
                 _custom_type("cq-tag", "Tags", marker),
             ],
-            "webhooks": [{"event": event, "url": f"/connect/webhooks/{event}"} for event in EVENTS],
+            "webhooks": subscriptions(*EVENTS),
         },
     }
 
@@ -132,13 +149,20 @@ class Received:
 
 @dataclass(slots=True)
 class FakeApp:
-    """`answers` overrides the status of a path; `changes` are laid over the published descriptor."""
+    """`answers` overrides the status of a path; `changes` are laid over the published descriptor.
+
+    While `is_open` is not set, webhooks wait for their answer.
+    """
 
     port: int
     site_url: str = ""
     received: list[Received] = field(default_factory=list)
     answers: dict[str, int] = field(default_factory=dict)
     changes: dict[str, Any] = field(default_factory=dict)
+    is_open: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.is_open.set()
 
     @property
     def url(self) -> str:
@@ -154,6 +178,12 @@ class FakeApp:
                 return found
             time.sleep(0.02)
         raise AssertionError(f"{path} came {len(self.of(path))} times, not {count}")
+
+    def told(self, *events: str) -> list[tuple[str, dict[str, Any]]]:
+        """Webhooks in the order they came, of the named events or of all."""
+        prefix = "/connect/webhooks/"
+        every = [(one.target.removeprefix(prefix), one.body) for one in self.received if one.target.startswith(prefix)]
+        return [(event, body) for event, body in every if not events or event in events]
 
     def forget(self) -> None:
         self.received.clear()
@@ -192,6 +222,8 @@ def serve(app: FakeApp) -> ThreadingHTTPServer:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             app.received.append(Received("POST", self.path, self.headers.get("Authorization", ""), body))
+            if self.path.startswith("/connect/webhooks/"):
+                app.is_open.wait(5)
             self._answer(app.answers.get(self.path, 204))
 
         @override

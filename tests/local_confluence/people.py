@@ -2,6 +2,7 @@
 
 import json
 import time
+import uuid
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -10,7 +11,7 @@ import jwt
 import requests
 
 from local.confluence.tokens import query_hash
-from tests.local_confluence.fake_app import APP_KEY, QUESTION, FakeApp
+from tests.local_confluence.fake_app import ANSWER, APP_KEY, QUESTION, TAG, VOTE, FakeApp
 
 ALICE = "557058:a11ce000-0000-4000-8000-000000000001"
 BOB = "557058:b0b00000-0000-4000-8000-000000000002"
@@ -19,6 +20,20 @@ DAVE = "557058:da4e0000-0000-4000-8000-000000000004"
 MALLORY = "557058:3a110400-0000-4000-8000-000000000005"
 ENG, HR, MKT = "65537", "65538", "75001"
 ENG_PAGE, HR_PAGE = "98306", "98308"
+
+PARTICIPANT = {
+    ("read", "space"),
+    ("create", "page"),
+    ("create", "comment"),
+    ("read", QUESTION),
+    ("create", QUESTION),
+    ("read", VOTE),
+    ("create", VOTE),
+    ("delete", VOTE),
+    ("read", TAG),
+    ("create", TAG),
+}
+ADMINISTRATOR = PARTICIPANT | {("administer", "space"), ("delete", QUESTION), ("delete", TAG)}
 
 type Json = dict[str, Any]
 
@@ -58,6 +73,19 @@ class Browser:
         found: Json = answer.json()
         return found
 
+    def answered(self, item: Json) -> Json:
+        answer = self.post("/wiki/api/v2/custom-content", answer_to(item))
+        assert answer.status_code == 201, answer.text
+        found: Json = answer.json()
+        return found
+
+    def commented(self, field: str, item_id: str) -> Json:
+        """`field` names what the comment is on: pageId, customContentId or parentCommentId."""
+        answer = self.post("/wiki/api/v2/footer-comments", comment_on(field, item_id))
+        assert answer.status_code == 201, answer.text
+        found: Json = answer.json()
+        return found
+
     def read(self, item_id: str) -> requests.Response:
         return self.get(f"/wiki/api/v2/custom-content/{item_id}")
 
@@ -70,6 +98,15 @@ class Browser:
 def question(**changes: Any) -> Json:
     body = {"representation": "storage", "value": "<p>How?</p>"}
     return {"type": QUESTION, "spaceId": ENG, "title": "How do I rotate keys?", "body": body, **changes}
+
+
+def answer_to(item: Json, **changes: Any) -> Json:
+    body = {"representation": "storage", "value": "<p>Like this.</p>"}
+    return {"type": ANSWER, "customContentId": item["id"], "title": "Answer", "body": body, **changes}
+
+
+def comment_on(field: str, item_id: str) -> Json:
+    return {field: item_id, "body": {"representation": "storage", "value": "<p>Me too.</p>"}}
 
 
 def update_of(item: Json, **changes: Any) -> Json:
@@ -92,6 +129,29 @@ class Control:
         assert answer.status_code == 200, f"{answer.status_code} {answer.text}"
         found: Json = answer.json()
         return found
+
+    def refused(self, method: str, path: str, body: Json | None = None) -> int:
+        """The status of a call that makes no sense."""
+        answer = _call(method, f"{self.origin}/_sim{path}", {}, json=body)
+        assert 400 <= answer.status_code < 500, f"{answer.status_code} {answer.text}"
+        assert set(answer.json()) == {"detail"}
+        return answer.status_code
+
+    def space(self, key: str, **changes: Any) -> Json:
+        return self.send("POST", "/spaces", {"key": key, "name": f"The space {key}", **changes})
+
+    def page(self, space_id: str, title: str, **changes: Any) -> Json:
+        return self.send("POST", "/pages", {"spaceId": space_id, "title": title, **changes})
+
+    def settle(self, app: FakeApp) -> None:
+        """Waits until all that happened so far was told, which is in order, and lets the app forget it."""
+        name = f"marker {uuid.uuid4()}"
+        self.send("POST", "/groups", {"name": name})
+        deadline = time.monotonic() + 10
+        while name not in {body["group"]["name"] for _, body in app.told("group_created")}:
+            assert time.monotonic() < deadline, "the marker was not told"
+            time.sleep(0.01)
+        app.forget_webhooks()
 
     def grant(self, space_id: str, subject: Json, operation: str, target: str, *, access: bool) -> Json:
         one = {"operation": operation, "targetType": target, "access": access}

@@ -47,7 +47,8 @@ def test_iframe_addresses_are_signed_over_everything(app: FakeApp, identity: App
     assert claims["sub"] == ALICE
     assert query["xdm_e"] == [identity.origin]
     assert query["cp"] == ["/wiki"]
-    assert {"xdm_c", "xdm_deprecated_addon_key_do_not_use", "lic", "cv"} <= set(query)
+    assert query["lic"] == ["active"]
+    assert {"xdm_c", "xdm_deprecated_addon_key_do_not_use", "cv"} <= set(query)
 
 
 @pytest.mark.parametrize(

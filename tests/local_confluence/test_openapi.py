@@ -11,7 +11,7 @@ import requests
 
 from tests.local_confluence.conftest import Process
 from tests.local_confluence.fake_app import ANSWER, QUESTION
-from tests.local_confluence.people import ALICE, BOB, CAROL, ENG, ENG_PAGE, Browser, Json, question, update_of
+from tests.local_confluence.people import ALICE, BOB, CAROL, ENG, ENG_PAGE, Browser, Control, Json, question, update_of
 
 SPECS = Path(__file__).resolve().parents[3] / "shared" / "specs" / "confluence-openapi"
 V2, V1 = "/wiki/api/v2", "/wiki/rest/api"
@@ -118,6 +118,10 @@ def test_comments(process: Process, documents: Documents) -> None:
     documents.check("get", "/footer-comments/{comment-id}", alice.get(one))
     listed = alice.get(f"{CONTENT}/{item['id']}/footer-comments?body-format=storage")
     documents.check("get", "/custom-content/{id}/footer-comments", listed)
+    bob = Browser(process.acme, BOB)
+    documents.check("delete", "/footer-comments/{comment-id}", bob.send("DELETE", one))
+    documents.check("delete", "/footer-comments/{comment-id}", alice.send("DELETE", one))
+    documents.check("delete", "/footer-comments/{comment-id}", alice.send("DELETE", one))
 
 
 def test_spaces_pages_and_people(process: Process, documents: Documents) -> None:
@@ -127,6 +131,19 @@ def test_spaces_pages_and_people(process: Process, documents: Documents) -> None
     documents.check("get", "/spaces/{id}/operations", alice.get(f"{V2}/spaces/{ENG}/operations"))
     documents.check("get", "/pages/{id}", alice.get(f"{V2}/pages/{ENG_PAGE}?body-format=storage"))
     documents.check("post", "/users-bulk", alice.post(f"{V2}/users-bulk", {"accountIds": [ALICE, BOB, "nobody"]}))
+
+
+def test_pages_and_spaces_of_other_kinds(process: Process, documents: Documents) -> None:
+    alice, control = Browser(process.acme, ALICE), Control(process.acme)
+    own = control.space("~alice", type="personal", administrator=ALICE)
+    parent = control.page(ENG, "Parent")
+    control.page(ENG, "Child", parentId=parent["pageId"])
+    documents.check("get", "/pages", alice.get(f"{V2}/pages?body-format=storage&limit=250"))
+    documents.check("get", "/pages", alice.get(f"{V2}/pages?id={ENG_PAGE}&id={parent['pageId']}&limit=1"))
+    documents.check("get", "/pages", alice.get(f"{V2}/pages?id=x"))
+    control.send("POST", f"/spaces/{own['spaceId']}/archive")
+    documents.check("get", "/spaces/{id}", alice.get(f"{V2}/spaces/{own['spaceId']}"))
+    documents.check("get", "/spaces", alice.get(f"{V2}/spaces?type=personal&status=archived"))
 
 
 def test_space_permissions_hold_but_for_the_types_of_apps(process: Process, documents: Documents) -> None:

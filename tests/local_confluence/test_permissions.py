@@ -3,8 +3,9 @@
 import pytest
 
 from tests.local_confluence.conftest import Process
-from tests.local_confluence.fake_app import QUESTION, TAG, VOTE, FakeApp
+from tests.local_confluence.fake_app import QUESTION, TAG, FakeApp
 from tests.local_confluence.people import (
+    ADMINISTRATOR,
     ALICE,
     BOB,
     CAROL,
@@ -14,6 +15,7 @@ from tests.local_confluence.people import (
     HR,
     MALLORY,
     MKT,
+    PARTICIPANT,
     AppIdentity,
     Browser,
     Control,
@@ -21,19 +23,6 @@ from tests.local_confluence.people import (
 )
 
 EVERYONE = {"type": "group", "identifier": "everyone"}
-PARTICIPANT = {
-    ("read", "space"),
-    ("create", "page"),
-    ("create", "comment"),
-    ("read", QUESTION),
-    ("create", QUESTION),
-    ("read", VOTE),
-    ("create", VOTE),
-    ("delete", VOTE),
-    ("read", TAG),
-    ("create", TAG),
-}
-ADMINISTRATOR = PARTICIPANT | {("administer", "space"), ("delete", QUESTION), ("delete", TAG)}
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,18 @@
 """What was acknowledged survives a kill, and an install that was under way is taken up again."""
 
 import signal
+import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
-from tests.local_confluence.conftest import Process
+from local.ports import free_port
+from tests.local_confluence.conftest import ROOT, Process
 from tests.local_confluence.fake_app import QUESTION, FakeApp
 from tests.local_confluence.people import ALICE, BOB, ENG, ENG_PAGE, Browser, Control, identity_of
 
@@ -31,6 +37,11 @@ def test_a_kill_loses_nothing(own: Process, app: FakeApp) -> None:
     bearer = identity.bearer(ALICE)
     control.grant(ENG, {"type": "user", "identifier": BOB}, "delete", QUESTION, access=True)
     control.send("PUT", f"/content/{ENG_PAGE}/restriction", {"accountIds": [ALICE]})
+    archived = control.space("OLD", type="global")
+    control.send("POST", f"/spaces/{archived['spaceId']}/archive")
+    page = control.page(ENG, "In the trash")
+    control.send("POST", f"/pages/{page['pageId']}/trash")
+    control.send("PUT", "/site", {"roleMode": "ROLES", "licensed": False})
     before = control.send("GET", "/state")
     own.stop(signal.SIGKILL)
     own.start()
@@ -39,6 +50,10 @@ def test_a_kill_loses_nothing(own: Process, app: FakeApp) -> None:
     assert alice.read(item["id"]).json()["title"] == "Kept"
     assert ("delete", QUESTION) in Browser(own.acme, BOB).operations(ENG)
     assert Browser(own.acme, BOB).get(f"/wiki/api/v2/pages/{ENG_PAGE}").status_code == 404
+    assert (before["roleMode"], before["licensed"]) == ("ROLES", False)
+    assert alice.get(f"/wiki/api/v2/spaces/{archived['spaceId']}").json()["status"] == "archived"
+    assert alice.get(f"/wiki/api/v2/pages/{page['pageId']}").status_code == 404
+    assert control.send("POST", f"/pages/{page['pageId']}/restore")["status"] == "current"
     assert identity.send("GET", "/wiki/api/v2/spaces").status_code == 200
     headers = {"Authorization": f"Bearer {bearer}"}
     assert Browser(own.acme, "").get("/wiki/api/v2/spaces", headers=headers).status_code == 200
@@ -107,3 +122,16 @@ def test_a_clean_stop_is_quick(own: Process) -> None:
 
     assert own.stop() == 0
     assert time.monotonic() - began < 5
+
+
+def test_a_data_file_of_another_version_is_refused_in_words(tmp_path: Path) -> None:
+    data = tmp_path / "data.db"
+    with closing(sqlite3.connect(data)) as database:
+        database.execute("CREATE TABLE spaces (id INTEGER PRIMARY KEY)")
+    ports = ["--port", str(free_port()), "--second-port", str(free_port())]
+    command = [sys.executable, "-m", "local.confluence", *ports, "--data", str(data), "--no-install"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+
+    assert ended.returncode == 1
+    assert f"{data} was made by another version of the simulator" in ended.stderr
+    assert "Traceback" not in ended.stderr

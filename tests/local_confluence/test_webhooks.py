@@ -25,14 +25,6 @@ HOOKS = "/connect/webhooks"
 CONTENT = "/wiki/api/v2/custom-content"
 
 
-@pytest.fixture
-def heard(process: Process, app: FakeApp) -> FakeApp:
-    """The fake app with an empty memory of webhooks; what it knows of installs stays."""
-    assert process.running is not None
-    app.forget_webhooks()
-    return app
-
-
 def about(app: FakeApp, event: str, item_id: str) -> list[Json]:
     return [one.body for one in app.of(f"{HOOKS}/{event}") if one.body["content"]["id"] == item_id]
 
@@ -141,15 +133,20 @@ def test_a_failed_attempt_is_not_repeated(process: Process, heard: FakeApp) -> N
     assert len(about(heard, "content_created", marker["id"])) == 1
 
 
-def test_a_disabled_app_hears_nothing(process: Process, heard: FakeApp, control: Control) -> None:
+def test_a_disabled_app_hears_nothing_even_later(process: Process, heard: FakeApp, control: Control) -> None:
     # The type belongs to the app: without it there is nothing to create, so a grant is what happens here.
     bob = {"type": "user", "identifier": BOB}
-    control.send("POST", "/disable")
+    heard.is_open.clear()
     try:
+        Browser(process.acme, ALICE).created()
+        heard.wait_for(f"{HOOKS}/content_created")
+        control.send("POST", "/disable")
         control.grant(ENG, bob, "create", "page", access=True)
     finally:
         control.send("POST", "/enable")
+        heard.is_open.set()
     control.grant(ENG, bob, "create", "page", access=False)
-    heard.wait_for(f"{HOOKS}/space_permissions_updated")
+    control.space("AFTER")
+    heard.wait_for(f"{HOOKS}/space_created")
 
     assert len(heard.of(f"{HOOKS}/space_permissions_updated")) == 1
