@@ -26,6 +26,9 @@ class EventKind(StrEnum):
     POST_VOTED = "post_voted"
     ANSWER_ACCEPTED = "answer_accepted"
     CONTENT_CHANGED = "content_changed"
+    CONTAINER_CHANGED = "container_changed"
+    SPACES_CHANGED = "spaces_changed"
+    TALLY_DUE = "tally_due"
 
 
 CHAT_KINDS = (
@@ -36,10 +39,14 @@ CHAT_KINDS = (
 )
 """Kinds that destinations may subscribe to; the relay expands them into deliveries."""
 
-FOLLOW_KINDS = (EventKind.CONTENT_CHANGED,)
+FOLLOW_KINDS = (EventKind.CONTENT_CHANGED, EventKind.CONTAINER_CHANGED, EventKind.SPACES_CHANGED)
 """Kinds that tell us what Confluence did; the question feature follows them."""
 
+TALLY_KINDS = (EventKind.TALLY_DUE,)
+"""Kinds after which somebody's points have to be worked out anew."""
+
 ContentChange = Literal["created", "updated", "trashed", "restored", "removed", "permissions_updated"]
+ContainerChange = Literal["moved", "trashed", "restored", "removed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,42 +69,68 @@ class ChangedContent:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangedContainer:
+    """A page or blog post that Confluence says has changed; the questions asked from it are read again."""
+
+    container_id: int
+    change: ContainerChange
+    actor_ref: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedSpaces:
+    """Some space was archived, brought back or removed: what is known of all of them is read again."""
+
+
+type About = Subject | ChangedContent | ChangedContainer | ChangedSpaces
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One row of the outbox, read back."""
 
     id: EventId
     tenant_id: TenantId
     kind: EventKind
-    about: Subject | ChangedContent
+    about: About
     traceparent: str | None
     created_at: datetime
     attempts: int = 0
     """How often somebody had taken it in hand when it was read."""
 
 
-def to_payload(about: Subject | ChangedContent) -> str:
+def to_payload(about: About) -> str:
     """The JSON stored with the event."""
-    if isinstance(about, ChangedContent):
-        body = {"v": PAYLOAD_VERSION, "content": str(about.content_id), "change": about.change}
-        if about.actor_ref is not None:
-            body["actor"] = str(about.actor_ref)
-        return json.dumps(body)
-    body = {"v": PAYLOAD_VERSION, "question": str(about.question_id), "space": str(about.space_id)}
-    if about.answer_id is not None:
-        body["answer"] = str(about.answer_id)
+    body: dict[str, object] = {"v": PAYLOAD_VERSION}
+    match about:
+        case ChangedContent():
+            body |= {"content": str(about.content_id), "change": about.change} | _actor(about.actor_ref)
+        case ChangedContainer():
+            body |= {"container": str(about.container_id), "change": about.change} | _actor(about.actor_ref)
+        case Subject():
+            body |= {"question": str(about.question_id), "space": str(about.space_id)}
+            if about.answer_id is not None:
+                body["answer"] = str(about.answer_id)
+        case ChangedSpaces():
+            pass
     return json.dumps(body)
 
 
-def from_payload(kind: EventKind, payload: str) -> Subject | ChangedContent:
+def _actor(actor_ref: int | None) -> dict[str, object]:
+    return {} if actor_ref is None else {"actor": str(actor_ref)}
+
+
+def from_payload(kind: EventKind, payload: str) -> About:
     """What `to_payload` stored; fields this version does not know are ignored."""
     body = json.loads(payload)
+    if kind is EventKind.SPACES_CHANGED:
+        return ChangedSpaces()
     if kind in FOLLOW_KINDS:
         actor = body.get("actor")
-        return ChangedContent(
-            content_id=ContentId(int(body["content"])),
-            change=cast("ContentChange", body["change"]),
-            actor_ref=None if actor is None else int(actor),
-        )
+        actor_ref = None if actor is None else int(actor)
+        if kind is EventKind.CONTAINER_CHANGED:
+            return ChangedContainer(int(body["container"]), cast("ContainerChange", body["change"]), actor_ref)
+        return ChangedContent(ContentId(int(body["content"])), cast("ContentChange", body["change"]), actor_ref)
     answer = body.get("answer")
     return Subject(
         question_id=ContentId(int(body["question"])),

@@ -4,13 +4,14 @@ A use case appends in its own session. After the commit the edge wakes the consu
 that look for undone rows are the guarantee.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import BigInteger, Integer, insert, or_, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from lib.events import ChangedContent, Event, EventId, EventKind, Subject, from_payload, to_payload
+from lib.events import About, Event, EventId, EventKind, from_payload, to_payload
 from lib.log import Log
 from lib.principal import TenantId
 from lib.sql import Instant, Row, code_type, lost_race, new_id, partial_index, rows_changed
@@ -49,21 +50,18 @@ class OutboxRow(Row):
 _APPEND = insert(OutboxRow)
 
 
-def append_event(
-    session: Session,
-    tenant_id: TenantId,
-    kind: EventKind,
-    about: Subject | ChangedContent,
-    *,
-    now: datetime,
-) -> EventId:
+def append_event(session: Session, tenant_id: TenantId, kind: EventKind, about: About, *, now: datetime) -> EventId:
     """Adds an event to the caller's transaction. The trace it belongs to is the session's."""
-    event_id = EventId(new_id(now))
-    # Past the mapper: a unit of work costs ten times what this one row does.
-    session.connection().execute(
-        _APPEND,
+    return append_events(session, tenant_id, (kind,), about, now=now)[0]
+
+
+def append_events(
+    session: Session, tenant_id: TenantId, kinds: Sequence[EventKind], about: About, *, now: datetime
+) -> list[EventId]:
+    """Adds one event of each kind about the same thing, in one statement."""
+    rows: list[dict[str, Any]] = [
         {
-            "id": event_id,
+            "id": new_id(now),
             "tenant_id": tenant_id,
             "kind": kind,
             "payload": to_payload(about),
@@ -71,10 +69,13 @@ def append_event(
             "created_at": now,
             "available_at": now,
             "attempts": 0,
-        },
-    )
-    session.info.setdefault(APPENDED, set()).add(kind)
-    return event_id
+        }
+        for kind in kinds
+    ]
+    # Past the mapper: a unit of work costs ten times what this one row does.
+    session.connection().execute(_APPEND, rows)
+    session.info.setdefault(APPENDED, set()).update(kinds)
+    return [EventId(row["id"]) for row in rows]
 
 
 def _event(row: OutboxRow) -> Event | None:

@@ -16,6 +16,7 @@ from lib.log import Log
 RELAY_QUEUE = "cq-relay"
 FOLLOW_QUEUE = "cq-follow"
 DELIVER_QUEUE = "cq-deliver"
+TALLY_QUEUE = "cq-tally"
 
 _SEND_TIMEOUT_S = 1
 _API_VERSION = "2024-11-04"

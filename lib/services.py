@@ -12,14 +12,15 @@ from lib.config import Settings, settings
 from lib.confluence import Confluence
 from lib.crypto import Keyring, StaticKeyring, VaultKeyring, purpose_key, vault_fetch
 from lib.engine import engine_for
-from lib.events import FOLLOW_KINDS
-from lib.grants import GrantBook
+from lib.events import FOLLOW_KINDS, TALLY_KINDS, EventKind
+from lib.grants import GrantBook, Probe
 from lib.log import keyed_hash
 from lib.outbound import Door
 from lib.outbox import APPENDED
 from lib.principal import AccountId, TenantId
-from lib.queues import FOLLOW_QUEUE, RELAY_QUEUE, Queues, StorageQueues, Waker
+from lib.queues import FOLLOW_QUEUE, RELAY_QUEUE, TALLY_QUEUE, Queues, StorageQueues, Waker
 from lib.scrubbing import install_filter
+from lib.spaces import Spaces
 from lib.sql import Database
 from lib.telemetry import Trace, start_exporting
 from lib.tenancy import Tenants
@@ -29,6 +30,12 @@ _USER_AGENT = "community-questions/1"
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def _queue_of(kind: EventKind) -> str:
+    if kind in FOLLOW_KINDS:
+        return FOLLOW_QUEUE
+    return TALLY_QUEUE if kind in TALLY_KINDS else RELAY_QUEUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +48,7 @@ class Services:
     tenants: Tenants
     door: Door
     confluence: Confluence
+    spaces: Spaces
     grants: GrantBook
     queues: Queues
     waker: Waker
@@ -52,14 +60,14 @@ class Services:
     def write[T](self, work: Callable[[Session], T], *, trace: Trace, tenant_id: TenantId | None = None) -> T:
         """What `work` returns, committed; then those who act on the events it appended are woken."""
 
-        def traced(session: Session) -> tuple[T, set[str]]:
+        def traced(session: Session) -> tuple[T, set[EventKind]]:
             session.info["traceparent"] = trace.traceparent
             session.info.pop(APPENDED, None)
             result = work(session)
             return result, session.info.get(APPENDED, set())
 
         result, appended = self.database.write(traced, tenant_id=tenant_id)
-        for queue in {FOLLOW_QUEUE if kind in FOLLOW_KINDS else RELAY_QUEUE for kind in appended}:
+        for queue in {_queue_of(kind) for kind in appended}:
             self.waker.wake(queue, trace.traceparent)
         return result
 
@@ -67,6 +75,16 @@ class Services:
         """How an installation or a person appears in logs: joinable by us, meaningless to a reader."""
         _, key = purpose_key(self.keyring, "log-hash")
         return keyed_hash(key, str(value))
+
+
+@dataclass(slots=True)
+class Parts:
+    """What a feature gives to the services and `lib` cannot know. Set while the app is imported, used by `build`."""
+
+    probe_of: Callable[[Database], Probe] | None = None
+
+
+PARTS = Parts()
 
 
 def build(chosen: Settings) -> Services:
@@ -80,7 +98,11 @@ def build(chosen: Settings) -> Services:
     tenants = Tenants(database, lambda: keyring)
     door = Door(local_origins=chosen.outbound_local_origins, user_agent=_USER_AGENT)
     confluence = Confluence(chosen, tenants, door)
+    spaces = Spaces(database)
     queues = StorageQueues(chosen.queues)
+    grants = GrantBook(confluence, spaces)
+    if PARTS.probe_of is not None:
+        grants.probe = PARTS.probe_of(database)
     return Services(
         settings=chosen,
         database=database,
@@ -88,7 +110,8 @@ def build(chosen: Settings) -> Services:
         tenants=tenants,
         door=door,
         confluence=confluence,
-        grants=GrantBook(confluence),
+        spaces=spaces,
+        grants=grants,
         queues=queues,
         waker=Waker(lambda: queues),
     )

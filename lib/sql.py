@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, NoReturn, override
 
 from sqlalchemy import (
+    NVARCHAR,
     VARCHAR,
     BigInteger,
     Connection,
@@ -29,6 +30,8 @@ from sqlalchemy import (
     Result,
     Select,
     String,
+    TextClause,
+    Unicode,
     Update,
     bindparam,
     delete,
@@ -100,6 +103,23 @@ def code_type(length: int) -> TypeEngine[str]:
     return String(length).with_variant(VARCHAR(length, collation="Latin1_General_100_BIN2"), "mssql")
 
 
+def slug_type(length: int) -> TypeEngine[str]:
+    """A normalised text: what it is equal to was decided when it was made, so the databases compare its characters.
+
+    Their own rules would tell some slugs apart by nothing, and order them by languages.
+    """
+    return (
+        Unicode(length)
+        .with_variant(NVARCHAR(length, collation="Latin1_General_100_BIN2"), "mssql")
+        .with_variant(Unicode(length, collation="C"), "postgresql")
+    )
+
+
+def default_number(value: int) -> TextClause:
+    """The default, in the database, of a column that a later schema adds: rows of an earlier one keep their meaning."""
+    return text(str(value))
+
+
 class Row(DeclarativeBase):
     """Base of every table."""
 
@@ -114,12 +134,12 @@ class Row(DeclarativeBase):
     )
 
 
-def partial_index(name: str, condition: str, *columns: Any) -> Index:
+def partial_index(name: str, condition: str, *columns: Any, unique: bool = False) -> Index:
     """An index that holds only the rows which meet `condition`, in SQL that every database reads alike.
 
     `postgresql_where` and its kin would import each dialect at every start of the app, for 40 ms and 4 MB.
     """
-    return Index(name, *columns, info={_CONDITION: condition})
+    return Index(name, *columns, unique=unique, info={_CONDITION: condition})
 
 
 def tell_conditions(metadata: MetaData, dialect_name: str) -> None:

@@ -11,7 +11,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import BigInteger, Integer, LargeBinary, UniqueConstraint, bindparam, select, update
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Integer,
+    LargeBinary,
+    UniqueConstraint,
+    bindparam,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lib.crypto import DecryptionFailed, Keyring, Place, open_sealed, purpose_key, seal
@@ -24,8 +34,10 @@ from lib.sql import (
     Row,
     TenantRow,
     code_type,
+    default_number,
     insert_bound,
     new_id,
+    partial_index,
     run_bound,
     select_bound,
     select_rows,
@@ -61,6 +73,8 @@ class InstallationRow(Row):
     installation_ari: Mapped[str | None] = mapped_column(code_type(255))
     state: Mapped[str] = mapped_column(code_type(16))
     permission_epoch: Mapped[int] = mapped_column(Integer)
+    restriction_epoch: Mapped[int] = mapped_column(Integer, default=0, server_default=default_number(0))
+    is_licensed: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())
     secret_version: Mapped[int] = mapped_column(Integer)
     key_salt: Mapped[bytes] = mapped_column(LargeBinary(32))
     last_issued_at: Mapped[datetime] = mapped_column(Instant)
@@ -82,11 +96,24 @@ class AccountRow(TenantRow):
     """A person, by reference: rows about people hold `account_ref`, so forgetting a person is one update."""
 
     __tablename__ = "account"
-    __table_args__ = (UniqueConstraint("tenant_id", "atlassian_account_id"),)
 
     account_ref: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
-    atlassian_account_id: Mapped[str] = mapped_column(code_type(128))
+    atlassian_account_id: Mapped[str | None] = mapped_column(code_type(128))
+    """None for a former user: somebody who was forgotten, or whom an import could not map."""
+    former_key: Mapped[str | None] = mapped_column(code_type(64))
+    """Keyed hash of whom an import could not map, so that all of a person's posts share one reference."""
     first_seen_at: Mapped[datetime] = mapped_column(Instant)
+
+
+# SQL Server takes two NULLs for equal, hence the conditions.
+partial_index(
+    "ux_account_atlassian",
+    "atlassian_account_id IS NOT NULL",
+    AccountRow.tenant_id,
+    AccountRow.atlassian_account_id,
+    unique=True,
+)
+partial_index("ux_account_former", "former_key IS NOT NULL", AccountRow.tenant_id, AccountRow.former_key, unique=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +129,9 @@ class Installation:
     permission_epoch: int
     secret_version: int
     key_salt: bytes = field(repr=False)
+    restriction_epoch: int = 0
+    """Raised when restrictions of content change: what was confirmed of single items is not believed any more."""
+    is_licensed: bool = True
 
     @property
     def is_active(self) -> bool:
@@ -117,6 +147,8 @@ def view(row: InstallationRow) -> Installation:
         oauth_client_id=row.oauth_client_id,
         state=InstallationState(row.state),
         permission_epoch=row.permission_epoch,
+        restriction_epoch=row.restriction_epoch or 0,
+        is_licensed=row.is_licensed is not False,
         secret_version=row.secret_version,
         key_salt=row.key_salt,
     )
@@ -145,6 +177,26 @@ def raise_permission_epoch(session: Session, tenant_id: TenantId) -> None:
         update(InstallationRow)
         .where(InstallationRow.tenant_id == tenant_id)
         .values(permission_epoch=InstallationRow.permission_epoch + 1)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def raise_restriction_epoch(session: Session, tenant_id: TenantId) -> None:
+    """Makes every instance forget which restricted items it has confirmed for whom."""
+    session.execute(
+        update(InstallationRow)
+        .where(InstallationRow.tenant_id == tenant_id)
+        .values(restriction_epoch=InstallationRow.restriction_epoch + 1)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def note_licence(session: Session, tenant_id: TenantId, *, is_licensed: bool) -> None:
+    """Remembers what Confluence says of the site's licence; without one the app is read-only and loses nothing."""
+    session.execute(
+        update(InstallationRow)
+        .where(InstallationRow.tenant_id == tenant_id)
+        .values(is_licensed=is_licensed)
         .execution_options(synchronize_session=False)
     )
 

@@ -7,7 +7,18 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from lib.events import CHAT_KINDS, FOLLOW_KINDS, ChangedContent, Event, EventKind, Subject
+from lib.events import (
+    CHAT_KINDS,
+    FOLLOW_KINDS,
+    TALLY_KINDS,
+    About,
+    ChangedContainer,
+    ChangedContent,
+    ChangedSpaces,
+    Event,
+    EventKind,
+    Subject,
+)
 from lib.outbox import (
     APPENDED,
     CLAIM,
@@ -33,7 +44,12 @@ TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 def append(database: Database, site: Site, *, seconds: float = 0, kind: EventKind = EventKind.QUESTION_ASKED) -> int:
-    about = ChangedContent(ContentId(1), "created") if kind in FOLLOW_KINDS else ABOUT
+    changed: dict[EventKind, About] = {
+        EventKind.CONTENT_CHANGED: ChangedContent(ContentId(1), "created"),
+        EventKind.CONTAINER_CHANGED: ChangedContainer(1, "moved"),
+        EventKind.SPACES_CHANGED: ChangedSpaces(),
+    }
+    about = changed.get(kind, ABOUT)
     now = NOW + timedelta(seconds=seconds)
     return database.write(partial(append_event, tenant_id=site.tenant_id, kind=kind, about=about, now=now))
 
@@ -115,7 +131,8 @@ def test_only_the_kinds_asked_for_come(database: Database, sites: Sites) -> None
 
     assert kinds(CHAT_KINDS) == set(CHAT_KINDS)
     assert kinds(FOLLOW_KINDS) == set(FOLLOW_KINDS)
-    assert set(CHAT_KINDS) | set(FOLLOW_KINDS) == set(EventKind)
+    assert kinds(TALLY_KINDS) == set(TALLY_KINDS)
+    assert set(CHAT_KINDS) | set(FOLLOW_KINDS) | set(TALLY_KINDS) == set(EventKind)
 
 
 def test_looking_does_not_take(database: Database, sites: Sites) -> None:
@@ -267,4 +284,6 @@ def test_a_payload_holds_ids_and_nothing_else(database: Database, sites: Sites) 
     assert set(payloads) == {
         '{"v": 1, "question": "1", "space": "2"}',
         '{"v": 1, "content": "1", "change": "created"}',
+        '{"v": 1, "container": "1", "change": "moved"}',
+        '{"v": 1}',
     }
