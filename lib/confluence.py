@@ -1,65 +1,61 @@
-"""The only Confluence client: a few reads, as a person or as the app.
+"""The only Confluence client: what the app asks of Confluence, as a person or as the app.
 
-A person's calls carry an impersonation token and so are answered by Confluence's own permissions (Atlassian,
-"User impersonation for Connect apps"); the app's calls are signed with the tenant's secret. Only the stored
-base URL of the installation is ever called. What a person may not see answers None, as does what is missing.
+What a person may not see answers None, as does what is missing. Writes raise `ConfluenceRefused` for what
+Confluence does not do for the caller. When Confluence is away, everything raises `Unavailable`.
 """
 
-import json
-import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote, urlencode
 
+from lib import confluence_shapes as shapes
 from lib.config import Settings
-from lib.connect_jwt import sign_app_request, sign_impersonation
+from lib.confluence_calls import AccessLostError, Caller, Calls
+from lib.confluence_shapes import (
+    Assignment,
+    Comment,
+    ConfluenceRefused,
+    ContainerKind,
+    Content,
+    ContentKind,
+    ContentPage,
+    Place,
+    SpaceFacts,
+    Written,
+)
 from lib.errors import Unavailable
-from lib.log import Log
-from lib.outbound import Answer, Door, OutboundError
-from lib.principal import AccountId, ContentId, SpaceId
+from lib.outbound import Door
+from lib.points import PointsBook
+from lib.principal import ContentId, SpaceId
 from lib.tenancy import Installation, Tenants
 
-ContentKind = Literal["question", "answer", "vote", "tag"]
-ContainerKind = Literal["space", "page", "blogpost", "content"]
+__all__ = (
+    "AccessLostError",
+    "Assignment",
+    "Caller",
+    "Comment",
+    "Confluence",
+    "ConfluenceRefused",
+    "ContainerKind",
+    "Content",
+    "ContentKind",
+    "ContentPage",
+    "Place",
+    "SpaceFacts",
+    "Written",
+    "content_type",
+)
 
-_TIMEOUT_S = 5.0
-_MAX_BYTES = 2_000_000
 _MAX_IDS = 250
-"""Values of `id` in one list request (Confluence REST v2)."""
-_TOKEN_MARGIN_S = 30
-_TOKENS_HELD = 20_000
+"""Values of `id` in one list request, and the most results of one answer (Confluence REST v2)."""
+_MAX_PAGES = 40
+"""Answers followed for one list that is read whole."""
 
-log = Log("lib.confluence")
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """A custom content item as Confluence answered it. The title is for sending on, never for storing."""
-
-    id: ContentId
-    type: str
-    status: str
-    space_id: SpaceId
-    container_kind: ContainerKind
-    container_id: int
-    author_id: AccountId
-    created_at: datetime
-    title: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """On whose behalf Confluence is asked. `account_id` None is the app itself."""
-
-    installation: Installation
-    account_id: AccountId | None
-
-
-class AccessLostError(Exception):
-    """Confluence gives this person no token: deactivated, removed, or without the product."""
+_CONTENT = "/api/v2/custom-content"
+_COMMENTS = "/api/v2/footer-comments"
+_SPACES = "/api/v2/spaces"
 
 
 def content_type(app_key: str, kind: ContentKind) -> str:
@@ -69,206 +65,200 @@ def content_type(app_key: str, kind: ContentKind) -> str:
 
 @dataclass(slots=True)
 class Confluence:
-    """Reads from every installation's Confluence. Shared by all threads of a process."""
+    """Reads from and writes to every installation's Confluence. Shared by all threads of a process."""
 
     settings: Settings
     tenants: Tenants
     door: Door
     clock: Callable[[], float] = time.time
-    _tokens: dict[tuple[int, int, AccountId], tuple[float, str]] = field(default_factory=dict, init=False, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    sleep: Callable[[float], None] = time.sleep
+    points: PointsBook = field(default_factory=PointsBook)
+    _calls: Calls = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._calls = Calls(self.settings, self.tenants, self.door, self.clock, self.sleep, self.points)
 
     def type_of(self, kind: ContentKind) -> str:
         return content_type(self.settings.connect_app_key, kind)
 
     def content(self, caller: Caller, content_id: ContentId) -> Content | None:
         """One item, or None where the caller may not see it."""
-        answer = self._get(caller, f"/api/v2/custom-content/{content_id}")
-        return None if answer is None else _content(answer)
+        answer = self._calls.read(caller, f"{_CONTENT}/{content_id}")
+        return None if answer is None else shapes.content_of(answer)
 
     def contents(self, caller: Caller, kind: ContentKind, ids: Iterable[ContentId]) -> dict[ContentId, Content]:
         """Those of the items that the caller may see, in one request for each 250."""
-        wanted = list(dict.fromkeys(ids))
-        found: dict[ContentId, Content] = {}
-        for start in range(0, len(wanted), _MAX_IDS):
-            batch = wanted[start : start + _MAX_IDS]
-            query = [("type", self.type_of(kind)), ("limit", str(_MAX_IDS)), *(("id", str(item)) for item in batch)]
-            answer = self._get(caller, f"/api/v2/custom-content?{urlencode(query)}")
-            for item in _items(answer or {}, "results"):
-                content = _content(item)
-                if content.type == self.type_of(kind):
-                    found[content.id] = content
-        return found
+        about = [("type", self.type_of(kind))]
+        found = (shapes.content_of(item) for item in self._listed(caller, _CONTENT, about, "id", ids))
+        return {content.id: content for content in found if content.type == self.type_of(kind)}
 
-    def space_operations(self, caller: Caller, space_id: SpaceId) -> frozenset[tuple[str, str]] | None:
-        """(operation, target type) pairs the caller may do in the space; None where it may not see the space."""
-        answer = self._get(caller, f"/api/v2/spaces/{space_id}/operations")
+    def contents_page(
+        self,
+        caller: Caller,
+        kind: ContentKind,
+        *,
+        link: str | None = None,
+        sort: str = "id",
+        space_id: SpaceId | None = None,
+    ) -> ContentPage:
+        """One answer of the list of all items of the type that the caller may see; `link` is where the last one ended.
+
+        An app that may not list at all is `Unavailable`: an empty list would read as if everything were gone.
+        """
+        query = [("type", self.type_of(kind)), ("limit", str(_MAX_IDS)), ("sort", sort)]
+        if space_id is not None:
+            query.append(("space-id", str(space_id)))
+        base_url = caller.installation.base_url
+        target = f"{_CONTENT}?{urlencode(query)}" if link is None else shapes.relative_link(base_url, link)
+        answer = self._calls.read(caller, target)
+        if answer is None:
+            if caller.account_id is None:
+                raise Unavailable
+            return ContentPage((), None)
+        items = tuple(shapes.content_of(item) for item in shapes.items_in(answer, "results"))
+        ours = tuple(item for item in items if item.type == self.type_of(kind))
+        return ContentPage(ours, shapes.next_link(base_url, answer))
+
+    def written(self, caller: Caller, content_id: ContentId) -> Written | None:
+        """One item with its text; also one in the trash, where the caller may see that."""
+        answer = self._calls.read(caller, f"{_CONTENT}/{content_id}?body-format=storage")
+        return None if answer is None else shapes.written_of(answer)
+
+    def create_content(self, caller: Caller, kind: ContentKind, place: Place, *, title: str, storage: str) -> Content:
+        container = shapes.container_fields(place) or {"spaceId": str(place.space_id)}
+        document = {"type": self.type_of(kind), "status": "current", **container, **_text(title, storage)}
+        return shapes.content_of(self._calls.write(caller, "POST", _CONTENT, document))
+
+    def update_content(self, caller: Caller, written: Written, *, place: Place | None = None) -> Content:
+        """The same text as the next version: at another place, or brought back from the trash.
+
+        `ConfluenceRefused` with status 409 when the item has changed since it was read.
+        """
+        content = written.content
+        there = place or Place(content.space_id, content.container_kind, content.container_id)
+        document = {
+            "id": str(content.id),
+            "type": content.type,
+            "status": "current",
+            "spaceId": str(there.space_id),
+            **shapes.container_fields(there),
+            **_text(content.title, written.storage),
+            "version": {"number": written.version + 1},
+        }
+        return shapes.content_of(self._calls.write(caller, "PUT", f"{_CONTENT}/{content.id}", document))
+
+    def delete_content(self, caller: Caller, content_id: ContentId) -> None:
+        """Puts the item into the trash, from where `update_content` brings it back."""
+        self._calls.write(caller, "DELETE", f"{_CONTENT}/{content_id}")
+
+    def item_operations(self, caller: Caller, content_id: ContentId) -> frozenset[tuple[str, str]] | None:
+        """(operation, target type) pairs the caller may do with the item; None where it may not see it."""
+        answer = self._calls.read(caller, f"{_CONTENT}/{content_id}/operations")
+        return None if answer is None else shapes.operations_of(answer)
+
+    def comment(self, caller: Caller, comment_id: int) -> Comment | None:
+        """A footer comment with its text and its first author."""
+        target = f"{_COMMENTS}/{comment_id}?body-format=storage"
+        answer = self._calls.read(caller, target)
         if answer is None:
             return None
-        return frozenset(
-            (str(item.get("operation")), str(item.get("targetType"))) for item in _items(answer, "operations")
-        )
+        version = answer.get("version")
+        is_edited = isinstance(version, dict) and version.get("number", 1) != 1
+        first = self._calls.read(caller, f"{target}&version=1") if is_edited else answer
+        return None if first is None else shapes.comment_of(answer, first)
+
+    def create_comment(self, caller: Caller, content_id: ContentId, *, storage: str) -> int:
+        """Comments on an item of ours; the comment's id."""
+        body = {"representation": "storage", "value": storage}
+        document = {"customContentId": str(content_id), "body": body}
+        return shapes.id_of(self._calls.write(caller, "POST", _COMMENTS, document))
+
+    def delete_comment(self, caller: Caller, comment_id: int) -> None:
+        self._calls.write(caller, "DELETE", f"{_COMMENTS}/{comment_id}")
+
+    def pages(self, caller: Caller, ids: Iterable[int]) -> dict[int, SpaceId]:
+        """The spaces of those pages and blog posts that the caller may see."""
+        wanted = list(dict.fromkeys(ids))
+        found = dict(map(shapes.page_of, self._listed(caller, "/api/v2/pages", [], "id", wanted)))
+        others = [page_id for page_id in wanted if page_id not in found]
+        found |= dict(map(shapes.page_of, self._listed(caller, "/api/v2/blogposts", [], "id", others)))
+        return {page_id: found[page_id] for page_id in wanted if page_id in found}
+
+    def spaces(self, caller: Caller, ids: Iterable[SpaceId]) -> dict[SpaceId, SpaceFacts]:
+        """Those of the spaces that the caller may see, archived ones too."""
+        wanted = list(dict.fromkeys(ids))
+        found = dict(map(shapes.space_of, self._listed(caller, _SPACES, [], "ids", wanted)))
+        return {space_id: found[space_id] for space_id in wanted if space_id in found}
+
+    def space_id_of(self, caller: Caller, key: str) -> SpaceId | None:
+        answer = self._calls.read(caller, f"{_SPACES}?{urlencode({'keys': key})}")
+        found = map(shapes.space_of, shapes.items_in(answer or {}, "results"))
+        return next((space_id for space_id, facts in found if facts.key == key), None)
 
     def space_kind(self, caller: Caller, space_id: SpaceId) -> str | None:
         """`global`, `personal`, …; None where the caller may not see the space."""
-        answer = self._get(caller, f"/api/v2/spaces/{space_id}")
+        answer = self._calls.read(caller, f"{_SPACES}/{space_id}")
         return None if answer is None else str(answer.get("type"))
+
+    def space_operations(self, caller: Caller, space_id: SpaceId) -> frozenset[tuple[str, str]] | None:
+        """(operation, target type) pairs the caller may do in the space; None where it may not see the space."""
+        answer = self._calls.read(caller, f"{_SPACES}/{space_id}/operations")
+        return None if answer is None else shapes.operations_of(answer)
+
+    def space_assignments(self, caller: Caller, space_id: SpaceId) -> tuple[Assignment, ...] | None:
+        """Everything the space gives to anybody; None where the caller may not see it."""
+        target = f"{_SPACES}/{space_id}/permissions?limit={_MAX_IDS}"
+        found: list[Assignment] = []
+        for _ in range(_MAX_PAGES):
+            answer = self._calls.read(caller, target)
+            if answer is None:
+                return None
+            found += map(shapes.assignment_of, shapes.items_in(answer, "results"))
+            link = shapes.next_link(caller.installation.base_url, answer)
+            if link is None:
+                return tuple(found)
+            target = link
+        raise Unavailable("Confluence lists more rights of this space than this app reads.")
+
+    def grant_types(
+        self, caller: Caller, space_key: str, subject: tuple[str, str], changes: Sequence[tuple[str, ContentKind, bool]]
+    ) -> None:
+        """Gives the `user` or `group` operations on our types in the space, or takes them; for its administrators."""
+        kind, identifier = subject
+        operations = [
+            {"key": operation, "target": self.type_of(target), "access": access}
+            for operation, target, access in changes
+        ]
+        document = {"subject": {"type": kind, "identifier": identifier}, "operations": operations}
+        self._calls.write(
+            caller, "POST", f"/rest/api/space/{quote(space_key, safe='~')}/permission/custom-content", document
+        )
 
     def is_administrator(self, caller: Caller) -> bool:
         """Whether the person administers this Confluence."""
-        answer = self._get(caller, "/rest/api/user/current?expand=operations")
-        return any(
-            item.get("operation") == "administer" and item.get("targetType") == "application"
-            for item in _items(answer or {}, "operations")
-        )
+        answer = self._calls.read(caller, "/rest/api/user/current?expand=operations")
+        return ("administer", "application") in shapes.operations_of(answer or {})
+
+    def role_mode(self, caller: Caller) -> str | None:
+        """How the site assigns rights: `PRE_ROLES`, `ROLES_TRANSITION` or `ROLES`; None where it does not say."""
+        answer = self._calls.read(caller, "/api/v2/space-role-mode")
+        return None if answer is None else str(answer.get("mode"))
 
     def question_address(self, installation: Installation, question_id: ContentId) -> str:
         """Where people open the question; names neither space nor title."""
         return f"{installation.base_url}/pages/viewpage.action?pageId={question_id}"
 
-    def _get(self, caller: Caller, target: str) -> Any:
-        try:
-            authorization = self._authorization(caller, target)
-        except AccessLostError:
-            return None
-        answer = self._send("GET", caller.installation.base_url + target, {"Authorization": authorization})
-        if answer.status in {403, 404}:
-            return None
-        if answer.status == 401 and caller.account_id is not None:
-            # The token was good when it was issued: rights or the installation have changed since.
-            self._drop_token(caller)
-            return None
-        if answer.status != 200:
-            raise _unavailable(answer)
-        return _parsed(answer)
-
-    def _send(self, method: str, url: str, headers: dict[str, str], body: bytes | None = None) -> Answer:
-        try:
-            return self.door.request(
-                method,
-                url,
-                headers={"Accept": "application/json", **headers},
-                body=body,
-                deadline_s=_TIMEOUT_S,
-                max_bytes=_MAX_BYTES,
-                reuse=True,
-            )
-        except OutboundError as error:
-            log.warning("confluence_unreachable", reason=error.reason)
-            raise Unavailable("Confluence is not answering; try again shortly.") from error
-
-    def _authorization(self, caller: Caller, target: str) -> str:
-        secret = self.tenants.secret(caller.installation)
-        if secret is None:
-            raise Unavailable
-        now = datetime.fromtimestamp(self.clock(), UTC)
-        if caller.account_id is None:
-            token = sign_app_request(
-                secret,
-                app_key=self.settings.connect_app_key,
-                method="GET",
-                target_relative_to_base=target,
-                audience=caller.installation.client_key,
-                now=now,
-            )
-            return f"JWT {token}"
-        return f"Bearer {self._token(caller.installation, caller.account_id, secret, now)}"
-
-    def _token(self, installation: Installation, account_id: AccountId, secret: bytes, now: datetime) -> str:
-        key = (installation.tenant_id, installation.secret_version, account_id)
-        held = self._tokens.get(key)
-        if held is not None and held[0] > self.clock():
-            return held[1]
-        if installation.oauth_client_id is None:
-            raise AccessLostError
-        assertion = sign_impersonation(
-            secret,
-            oauth_client_id=installation.oauth_client_id,
-            account_id=account_id,
-            tenant_base_url=installation.base_url,
-            audience=self.settings.atlassian_oauth_url,
-            now=now,
-        )
-        form = urlencode(
-            {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion}, quote_via=quote
-        )
-        answer = self._send(
-            "POST",
-            f"{self.settings.atlassian_oauth_url}/oauth2/token",
-            {"Content-Type": "application/x-www-form-urlencoded"},
-            form.encode(),
-        )
-        if answer.status in {400, 401, 403}:
-            raise AccessLostError
-        if answer.status != 200:
-            raise _unavailable(answer)
-        issued = _parsed(answer)
-        try:
-            token, lifetime_s = str(issued["access_token"]), float(issued["expires_in"])
-        except (KeyError, TypeError, ValueError):
-            raise _unavailable(answer) from None
-        with self._lock:
-            if len(self._tokens) >= _TOKENS_HELD:
-                self._tokens.clear()
-            self._tokens[key] = (self.clock() + lifetime_s - _TOKEN_MARGIN_S, token)
-        return token
-
-    def _drop_token(self, caller: Caller) -> None:
-        if caller.account_id is not None:
-            installation = caller.installation
-            self._tokens.pop((installation.tenant_id, installation.secret_version, caller.account_id), None)
+    def _listed(
+        self, caller: Caller, path: str, about: Sequence[tuple[str, str]], name: str, ids: Iterable[int]
+    ) -> Iterator[Mapping[str, Any]]:
+        """The objects with these ids, in one request for each 250; those the caller may not see are left out."""
+        wanted = list(dict.fromkeys(ids))
+        for start in range(0, len(wanted), _MAX_IDS):
+            batch = [(name, str(item)) for item in wanted[start : start + _MAX_IDS]]
+            query = urlencode([*about, ("limit", str(_MAX_IDS)), *batch])
+            answer = self._calls.read(caller, f"{path}?{query}")
+            yield from shapes.items_in(answer or {}, "results")
 
 
-def _unavailable(answer: Answer) -> Unavailable:
-    log.warning("confluence_refused", http_status=answer.status)
-    wait = answer.headers.get("retry-after", "")
-    return Unavailable(
-        "Confluence is not answering; try again shortly.",
-        retry_after_s=min(int(wait), 60) if wait.isascii() and wait.isdigit() else 5,
-    )
-
-
-def _parsed(answer: Answer) -> dict[str, Any]:
-    try:
-        parsed = json.loads(answer.body)
-    except ValueError as error:
-        raise Unavailable from error
-    if not isinstance(parsed, dict):
-        raise Unavailable
-    return parsed
-
-
-def _items(answer: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """The objects listed under the name; absent or null is an empty list (an anonymous answer has no operations)."""
-    listed = answer.get(name) or []
-    if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
-        raise Unavailable("Confluence answered in a form this app does not know.")
-    return listed
-
-
-_CONTAINERS: tuple[tuple[str, ContainerKind], ...] = (
-    ("customContentId", "content"),
-    ("pageId", "page"),
-    ("blogPostId", "blogpost"),
-)
-
-
-def _content(item: dict[str, Any]) -> Content:
-    try:
-        space_id = SpaceId(int(item["spaceId"]))
-        kind, container_id = next(
-            ((kind, int(item[name])) for name, kind in _CONTAINERS if item.get(name)), ("space", int(space_id))
-        )
-        return Content(
-            id=ContentId(int(item["id"])),
-            type=str(item["type"]),
-            status=str(item["status"]),
-            space_id=space_id,
-            container_kind=kind,
-            container_id=container_id,
-            author_id=AccountId(str(item["authorId"])),
-            created_at=datetime.fromisoformat(str(item["createdAt"])),
-            title=str(item.get("title", "")),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise Unavailable("Confluence answered in a form this app does not know.") from error
+def _text(title: str, storage: str) -> dict[str, object]:
+    return {"title": title, "body": {"representation": "storage", "value": storage}}

@@ -1,118 +1,34 @@
 """The Confluence client over a scripted door: what each answer means, and where tokens never appear."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
-from typing import Any, cast
+from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import jwt
 import pytest
 
-from lib.config import read_settings
 from lib.confluence import Caller, Confluence, Content, content_type
 from lib.errors import Unavailable
-from lib.outbound import Answer, Door, OutboundError
-from lib.principal import AccountId, ClientKey, ContentId, SpaceId, TenantId
-from lib.tenancy import Installation, InstallationState, Tenants
-from tests.factories import ENG, ENVIRONMENT, QUESTION_TYPE
+from lib.principal import AccountId, ContentId, SpaceId, TenantId
+from tests.factories import ENG, QUESTION_TYPE
 from tests.fakes import Clock
 from tests.tokens import ACME_KEY, ACME_SECRET, ALICE, BOB, qsh
-
-BASE = "https://acme.atlassian.net/wiki"
-OAUTH = "https://oauth-2-authorization-server.services.atlassian.com"
-STARTED_S = 1_795_000_000.0
-
-INSTALLATION = Installation(
-    tenant_id=TenantId(1),
-    client_key=ClientKey(ACME_KEY),
-    base_url=BASE,
-    display_url="https://elsewhere.example.org",
-    oauth_client_id="client-of-acme",
-    state=InstallationState.ACTIVE,
-    permission_epoch=0,
-    secret_version=1,
-    key_salt=b"s" * 32,
+from tests.unit.lib.scripted_site import (
+    AS_ALICE,
+    AS_APP,
+    AS_BOB,
+    BASE,
+    INSTALLATION,
+    ITEM,
+    OAUTH,
+    OPERATIONS,
+    STARTED_S,
+    ScriptedSite,
+    Secrets,
+    over,
 )
-AS_ALICE = Caller(INSTALLATION, AccountId(ALICE))
-AS_BOB = Caller(INSTALLATION, AccountId(BOB))
-AS_APP = Caller(INSTALLATION, None)
-OPERATIONS = {"operations": [{"operation": "read", "targetType": QUESTION_TYPE}]}
-ITEM = {
-    "id": "70001",
-    "type": QUESTION_TYPE,
-    "status": "current",
-    "spaceId": "65537",
-    "title": "A secret title",
-    "authorId": ALICE,
-    "createdAt": "2026-11-24T10:00:00.123Z",
-}
-
-
-@dataclass(frozen=True)
-class Sent:
-    """One request as it passed the door."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes | None
-
-
-@dataclass(slots=True, repr=False)
-class ScriptedSite:
-    """A door behind which a site and its authorisation server stand; tokens are numbered as they are issued."""
-
-    answer: tuple[int, object] = (200, OPERATIONS)
-    answer_headers: dict[str, str] = field(default_factory=dict)
-    token_answer: tuple[int, object] | None = None
-    lifetime_s: int = 900
-    broken: str | None = None
-    sent: list[Sent] = field(default_factory=list)
-    issued: int = 0
-
-    def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        **_limits: object,
-    ) -> Answer:
-        self.sent.append(Sent(method, url, dict(headers or {}), body))
-        if self.broken is not None:
-            raise OutboundError(self.broken)
-        if url.endswith("/oauth2/token"):
-            return self._token()
-        status, content = self.answer
-        return Answer(status, self.answer_headers, _bytes(content), 1)
-
-    def _token(self) -> Answer:
-        self.issued += 1
-        token = {"access_token": f"user-token-{self.issued}", "expires_in": self.lifetime_s, "token_type": "Bearer"}
-        status, content = self.token_answer or (200, token)
-        return Answer(status, self.answer_headers, _bytes(content), 1)
-
-    @property
-    def reads(self) -> list[Sent]:
-        return [sent for sent in self.sent if sent.method == "GET"]
-
-
-def _bytes(content: object) -> bytes:
-    return content if isinstance(content, bytes) else json.dumps(content).encode()
-
-
-@dataclass(frozen=True, slots=True)
-class Secrets:
-    """The tenants' secrets as far as the client asks for them."""
-
-    known: bytes | None = ACME_SECRET.encode()
-
-    def secret(self, _: Installation) -> bytes | None:
-        return self.known
 
 
 @pytest.fixture
@@ -128,11 +44,6 @@ def clock() -> Clock:
 @pytest.fixture
 def confluence(site: ScriptedSite, clock: Clock) -> Confluence:
     return over(site, clock)
-
-
-def over(site: ScriptedSite, clock: Clock, secrets: Secrets | None = None) -> Confluence:
-    settings = read_settings(ENVIRONMENT)
-    return Confluence(settings, cast("Tenants", secrets or Secrets()), cast("Door", site), clock)
 
 
 def test_a_person_is_asked_for_with_that_persons_token(confluence: Confluence, site: ScriptedSite) -> None:
@@ -365,7 +276,8 @@ def test_an_item_in_an_unknown_form_is_unavailable(
 def test_an_item_is_what_confluence_says(
     confluence: Confluence, site: ScriptedSite, extra: dict[str, Any], kind: str, container_id: int
 ) -> None:
-    site.answer = (200, ITEM | extra)
+    version = {"number": 3, "createdAt": "2026-11-25T09:00:00.000Z", "authorId": BOB}
+    site.answer = (200, ITEM | extra | {"version": version})
 
     assert confluence.content(AS_ALICE, ContentId(70001)) == Content(
         id=ContentId(70001),
@@ -377,6 +289,8 @@ def test_an_item_is_what_confluence_says(
         author_id=AccountId(ALICE),
         created_at=datetime(2026, 11, 24, 10, 0, 0, 123_000, tzinfo=UTC),
         title="A secret title",
+        version=3,
+        modified_at=datetime(2026, 11, 25, 9, 0, tzinfo=UTC),
     )
 
 

@@ -1,16 +1,17 @@
 """What Confluence's answer grants, cell by cell, and for how long it is believed."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
-from lib.confluence import Confluence
+from lib.confluence import Assignment, Caller, Confluence, ConfluenceRefused, Place
 from lib.errors import Unavailable
 from lib.grants import (
     DENY_BELIEVED_S,
     READ_BELIEVED_S,
+    SAVING_READ_BELIEVED_S,
     SPACE_INVISIBLE,
     TYPES_NOT_LISTED,
     WRITE_BELIEVED_S,
@@ -19,10 +20,12 @@ from lib.grants import (
     Grants,
     Item,
     read_grants,
+    read_probe,
 )
 from lib.principal import AccountId, ClientKey, ContentId, SpaceId, TenantId
+from lib.spaces import SiteSettings, Space, Spaces, SpaceSettings, SpaceStatus
 from lib.tenancy import Installation, InstallationState
-from tests.factories import ANSWER_TYPE, ENG, HR, content
+from tests.factories import ANSWER_TYPE, ENG, HR, QUESTION_TYPE, content
 from tests.fakes import Clock, FakeConfluence
 from tests.tokens import ACME_KEY, ALICE, BOB, CAROL, DAVE, GLOBEX_KEY, MALLORY
 
@@ -41,6 +44,8 @@ def installation(tenant_id: int = 1, client_key: str = ACME_KEY, epoch: int = 0)
         oauth_client_id="client",
         state=InstallationState.ACTIVE,
         permission_epoch=epoch,
+        restriction_epoch=0,
+        is_licensed=True,
         secret_version=1,
         key_salt=b"s" * 32,
     )
@@ -122,9 +127,29 @@ def clock() -> Clock:
     return Clock()
 
 
+@dataclass(slots=True)
+class KnownSpaces:
+    """Spaces of which we know nothing but the epochs that a test raises."""
+
+    epochs: dict[tuple[TenantId, SpaceId], int] = field(default_factory=dict)
+    probes_rights: bool = False
+
+    def of(self, tenant_id: TenantId, space_id: SpaceId) -> Space:
+        return Space(SpaceStatus.CURRENT, self.epochs.get((tenant_id, space_id), 0), SpaceSettings(), is_enabled=True)
+
+    def site(self, tenant_id: TenantId) -> SiteSettings:
+        del tenant_id
+        return SiteSettings(probes_rights=self.probes_rights)
+
+
 @pytest.fixture
-def book(confluence: FakeConfluence, clock: Clock) -> GrantBook:
-    return GrantBook(cast("Confluence", confluence), clock)
+def spaces() -> KnownSpaces:
+    return KnownSpaces()
+
+
+@pytest.fixture
+def book(confluence: FakeConfluence, spaces: KnownSpaces, clock: Clock) -> GrantBook:
+    return GrantBook(cast("Confluence", confluence), cast("Spaces", spaces), clock)
 
 
 def test_grants_are_those_of_the_account_in_the_space(book: GrantBook) -> None:
@@ -189,6 +214,88 @@ def test_a_raised_epoch_ends_every_belief_at_once(book: GrantBook, confluence: F
     assert not book.of(raised, ALICE_ID, ENG).questions.view
     assert not book.is_administrator(raised, ALICE_ID)
     assert book.visible(raised, ALICE_ID, [seen]) == set()
+
+
+def test_a_raised_epoch_of_a_space_ends_what_is_believed_there(
+    book: GrantBook, confluence: FakeConfluence, spaces: KnownSpaces
+) -> None:
+    assert book.of(ACME, ALICE_ID, ENG).questions.view
+    assert book.of(ACME, ALICE_ID, HR).questions.view
+    assert book.assignments(ACME, ALICE_ID, ENG) == ()
+    confluence.shut_out(ALICE, ENG)
+    confluence.shut_out(ALICE, HR)
+
+    spaces.epochs[ACME.tenant_id, ENG] = 1
+
+    assert not book.of(ACME, ALICE_ID, ENG).questions.view
+    assert book.assignments(ACME, ALICE_ID, ENG) is None
+    assert book.of(ACME, ALICE_ID, HR).questions.view
+
+
+def test_raised_restrictions_end_what_was_confirmed_and_nothing_else(
+    book: GrantBook, confluence: FakeConfluence
+) -> None:
+    item = content(page_id=7)
+    confluence.put(item, ALICE)
+    seen = Item(item.id, ENG, "page", is_guarded=False)
+    assert book.visible(ACME, ALICE_ID, [seen]) == {item.id}
+    assert book.of(ACME, ALICE_ID, ENG).questions.view
+    confluence.put(item)
+    confluence.shut_out(ALICE, ENG)
+
+    raised = replace(ACME, restriction_epoch=1)
+
+    assert book.visible(raised, ALICE_ID, [seen]) == set()
+    assert book.of(raised, ALICE_ID, ENG).questions.view
+
+
+def save_points(confluence: FakeConfluence, tenant_id: TenantId) -> None:
+    confluence.points.spend(tenant_id, 0, {"x-ratelimit-nearlimit": "true"})
+    assert confluence.points.is_saving(tenant_id)
+
+
+def test_while_points_are_short_reads_believe_for_longer_and_writes_do_not(
+    book: GrantBook, confluence: FakeConfluence, clock: Clock
+) -> None:
+    assert book.of(ACME, ALICE_ID, ENG).questions.view
+    save_points(confluence, ACME.tenant_id)
+    confluence.shut_out(ALICE, ENG)
+
+    clock.pass_(SAVING_READ_BELIEVED_S - 0.01)
+    assert book.of(ACME, ALICE_ID, ENG).questions.view
+    assert not book.of(ACME, ALICE_ID, ENG, for_write=True).questions.view
+
+    assert book.of(ACME, BOB_ID, ENG).questions.view
+    confluence.shut_out(BOB, ENG)
+    clock.pass_(SAVING_READ_BELIEVED_S + 0.01)
+    assert not book.of(ACME, BOB_ID, ENG).questions.view
+
+
+def test_while_points_are_short_a_deny_and_a_confirmation_last_no_longer(
+    book: GrantBook, confluence: FakeConfluence, clock: Clock
+) -> None:
+    item = content(page_id=7)
+    confluence.put(item, ALICE)
+    save_points(confluence, ACME.tenant_id)
+    assert not book.of(ACME, DAVE_ID, HR).questions.view
+    assert book.visible(ACME, ALICE_ID, [Item(item.id, ENG, "page", is_guarded=False)]) == {item.id}
+    confluence.allow(DAVE, HR, questions="v")
+    confluence.put(item)
+
+    clock.pass_(WRITE_BELIEVED_S)
+    assert book.of(ACME, DAVE_ID, HR).questions.view
+    assert book.visible(ACME, ALICE_ID, [Item(item.id, ENG, "page", is_guarded=False)]) == set()
+
+
+def test_one_site_that_is_short_of_points_costs_the_other_nothing(
+    book: GrantBook, confluence: FakeConfluence, clock: Clock
+) -> None:
+    globex = installation(2, GLOBEX_KEY)
+    assert book.of(globex, ALICE_ID, ENG).questions.view
+    save_points(confluence, ACME.tenant_id)
+    confluence.shut_out(ALICE, ENG)
+    clock.pass_(READ_BELIEVED_S)
+    assert not book.of(globex, ALICE_ID, ENG).questions.view
 
 
 def test_beliefs_are_not_shared_between_accounts_spaces_or_sites(book: GrantBook, confluence: FakeConfluence) -> None:
@@ -315,3 +422,137 @@ def test_confirmations_are_not_shared_between_sites(book: GrantBook, confluence:
 
     assert book.visible(ACME, ALICE_ID, below_page) == {item.id}
     assert book.visible(installation(2, GLOBEX_KEY), ALICE_ID, below_page) == set()
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        Item(ContentId(1), ENG, "page", is_guarded=False),
+        Item(ContentId(1), ENG, "space", is_guarded=True),
+    ],
+)
+def test_a_question_that_was_moved_is_not_shown_where_it_was(
+    book: GrantBook, confluence: FakeConfluence, item: Item
+) -> None:
+    """Alice may see it in HR, but it is ENG's rights that were looked at."""
+    confluence.put(replace(content(space_id=HR, page_id=7), id=item.id), ALICE)
+    assert book.visible(ACME, ALICE_ID, [item]) == set()
+
+
+def test_a_trashed_question_is_not_shown(book: GrantBook, confluence: FakeConfluence) -> None:
+    item = content(page_id=7, status="trashed")
+    confluence.put(item, ALICE)
+    assert book.visible(ACME, ALICE_ID, [Item(item.id, ENG, "page", is_guarded=False)]) == set()
+
+
+PROBED = content(author=BOB)
+ALL_ON_QUESTION = frozenset((operation, QUESTION_TYPE) for operation in OPERATIONS.values())
+
+
+@pytest.mark.parametrize(
+    ("changes", "operations", "granted"),
+    [
+        ({}, ALL_ON_QUESTION, Grant(view=True, add=True, delete=True)),
+        ({}, frozenset({("read", QUESTION_TYPE)}), Grant(view=True)),
+        ({}, frozenset({("read", QUESTION_TYPE), ("create", "comment"), ("delete", "comment")}), Grant(view=True)),
+        ({}, ALL_ON_QUESTION - {("read", QUESTION_TYPE)}, Grant()),
+        ({}, frozenset(), Grant()),
+        ({}, None, Grant()),
+        ({"space_id": HR}, ALL_ON_QUESTION, Grant()),
+        ({"type": ANSWER_TYPE}, ALL_ON_QUESTION, Grant()),
+        ({"status": "trashed"}, ALL_ON_QUESTION, Grant()),
+        ({"author_id": ALICE_ID}, ALL_ON_QUESTION, Grant(view=True, add=True)),
+        (None, ALL_ON_QUESTION, Grant()),
+    ],
+)
+def test_a_probe_grants_what_it_proves_and_no_more(
+    changes: dict[str, Any] | None, operations: frozenset[tuple[str, str]] | None, granted: Grant
+) -> None:
+    probed = None if changes is None else replace(PROBED, **changes)
+    found = read_probe(probed, operations, account_id=ALICE_ID, space_id=ENG, question_type=QUESTION_TYPE)
+    assert found == granted
+
+
+def probing(confluence: FakeConfluence, clock: Clock, probes: dict[tuple[TenantId, SpaceId], ContentId]) -> GrantBook:
+    return GrantBook(
+        cast("Confluence", confluence),
+        cast("Spaces", KnownSpaces(probes_rights=True)),
+        clock,
+        lambda *where: probes.get(where),
+    )
+
+
+def test_a_site_that_does_not_list_our_types_is_asked_about_a_question(
+    confluence: FakeConfluence, clock: Clock
+) -> None:
+    confluence.lists_app_types = False
+    confluence.put(PROBED, ALICE)
+    book = probing(confluence, clock, {(ACME.tenant_id, ENG): PROBED.id})
+
+    assert book.of(ACME, ALICE_ID, ENG) == Grants(Grant(view=True, add=True), is_probed=True)
+    assert book.of(ACME, ALICE_ID, HR) == Grants(reason=TYPES_NOT_LISTED)
+    assert book.of(ACME, BOB_ID, ENG) == Grants(reason=TYPES_NOT_LISTED)
+    assert book.of(ACME, AccountId(CAROL), ENG) == Grants(reason=SPACE_INVISIBLE)
+    assert book.of(installation(2, GLOBEX_KEY), ALICE_ID, ENG) == Grants(reason=TYPES_NOT_LISTED)
+
+
+def test_a_site_that_lists_our_types_is_not_probed(confluence: FakeConfluence, clock: Clock) -> None:
+    confluence.put(PROBED, ALICE)
+    book = probing(confluence, clock, {(ACME.tenant_id, ENG): PROBED.id})
+    assert book.of(ACME, ALICE_ID, ENG) == Grants(Grant(view=True, add=True), Grant(view=True))
+
+
+def test_a_probe_that_cannot_be_asked_about_grants_nothing(confluence: FakeConfluence, clock: Clock) -> None:
+    confluence.lists_app_types = False
+    confluence.is_away = True
+    with pytest.raises(Unavailable):
+        probing(confluence, clock, {(ACME.tenant_id, ENG): PROBED.id}).of(ACME, ALICE_ID, ENG)
+
+
+def test_who_administers_a_space_is_known_on_a_probed_site_too(confluence: FakeConfluence, clock: Clock) -> None:
+    confluence.lists_app_types = False
+    confluence.allow(ALICE, ENG, questions="v", administers=True)
+    confluence.put(PROBED, ALICE)
+    book = probing(confluence, clock, {(ACME.tenant_id, ENG): PROBED.id})
+    assert book.of(ACME, ALICE_ID, ENG) == Grants(Grant(view=True), administers_space=True, is_probed=True)
+
+
+def test_assignments_are_those_the_account_may_see_and_remembered_for_a_minute(
+    book: GrantBook, confluence: FakeConfluence, clock: Clock
+) -> None:
+    first, second = (Assignment("group", f"g-{number}", "delete", QUESTION_TYPE) for number in range(2))
+    confluence.assign(ENG, first)
+    assert book.assignments(ACME, ALICE_ID, ENG) == (first,)
+    assert book.assignments(ACME, AccountId(CAROL), ENG) is None
+    confluence.assign(ENG, second)
+
+    clock.pass_(WRITE_BELIEVED_S - 0.01)
+    assert book.assignments(ACME, ALICE_ID, ENG) == (first,)
+    clock.pass_(0.01)
+    assert book.assignments(ACME, ALICE_ID, ENG) == (first, second)
+
+
+def test_the_fake_refuses_writes_as_confluence_does(confluence: FakeConfluence) -> None:
+    """What other tests rely on: not one's own, not without the right, not an old version, not twice."""
+    item = content(author=ALICE)
+    confluence.put(item, ALICE, BOB, DAVE, storage="<p>?</p>")
+    alice, bob = Caller(ACME, ALICE_ID), Caller(ACME, BOB_ID)
+    written = confluence.written(alice, item.id)
+    assert written is not None
+    with pytest.raises(ConfluenceRefused) as refused:
+        confluence.update_content(bob, written)
+    assert refused.value.status == 403
+
+    changed = confluence.update_content(alice, written, place=Place(HR, "space", int(HR)))
+    assert (changed.space_id, changed.version) == (HR, 2)
+    with pytest.raises(ConfluenceRefused) as refused:
+        confluence.update_content(alice, written)
+    assert refused.value.status == 409
+    confluence.delete_content(alice, item.id)
+    assert confluence.item(item.id).status == "trashed"
+    with pytest.raises(ConfluenceRefused) as refused:
+        confluence.delete_content(alice, item.id)
+    assert refused.value.status == 404
+    with pytest.raises(ConfluenceRefused) as refused:
+        confluence.delete_content(Caller(ACME, AccountId(CAROL)), item.id)
+    assert refused.value.status == 404
