@@ -34,7 +34,7 @@ test: $(VENV)/.ready $(BUILT) needs ## Run every test: Python, front end, browse
 .PHONY: check
 check: $(VENV)/.ready $(BUILT) ## Lint, types, layers, bundle budget: what must hold before a commit
 	@echo "• ruff" && $(BIN)/ruff check --quiet . && $(BIN)/ruff format --quiet --check .
-	@echo "• mypy" && $(BIN)/mypy --no-error-summary $(PACKAGES) function_app.py
+	@echo "• mypy" && $(BIN)/mypy --no-error-summary $(PACKAGES) function_app.py docs/api_page.py
 	@echo "• import layers" && $(BIN)/lint-imports >/dev/null || { $(BIN)/lint-imports; exit 1; }
 	@echo "• front end" && cd ui && npm run --silent check
 
@@ -63,8 +63,10 @@ migrate: $(VENV)/.ready ## Bring DATABASE_URL (or the local database) to the new
 	@mkdir -p .local && DATABASE_URL=$${DATABASE_URL:-sqlite:///.local/app.db} $(BIN)/python -m alembic upgrade head
 
 .PHONY: openapi
-openapi: $(VENV)/.ready ## Write docs/openapi.json from the code
-	@$(BIN)/python -c 'import function_app, lib.openapi; print(lib.openapi.text(function_app.API), end="")' > docs/openapi.json && cd ui && npm run --silent schema
+openapi: $(VENV)/.ready ## Write docs/openapi.json, docs/api.md and the front end's types from the code
+	@$(BIN)/python -c 'import function_app, lib.openapi; print(lib.openapi.text(function_app.API), end="")' > docs/openapi.json
+	@$(BIN)/python docs/api_page.py < docs/openapi.json > docs/api.md
+	@cd ui && npm run --silent schema
 
 .PHONY: package
 package: $(VENV)/.ready $(BUILT) ## Build build/app.zip, what is deployed

@@ -25,6 +25,7 @@ DEFAULT_OAUTH_URL = "https://oauth-2-authorization-server.services.atlassian.com
 DEFAULT_CONNECT_SCRIPT_URL = "https://connect-cdn.atl-paas.net/all.js"
 DEFAULT_ATLASSIAN_HOSTS = ".atlassian.net,.jira.com"
 DEFAULT_TEAMS_HOSTS = ".environment.api.powerplatform.com,.logic.azure.com"
+MAX_FACTOR = 1000
 
 
 class SettingsInvalid(Exception):
@@ -67,6 +68,8 @@ class Settings:
     queues: QueueSettings
     security_contact: str | None
     """`mailto:` or https address for security.txt."""
+    rate_limit_factor: float
+    """What the figures of `lib.limits` are multiplied with."""
     is_azure: bool
 
     @property
@@ -131,6 +134,17 @@ class _Reader:
             self.fault(name, "must be a mailto: or https: address")
         return value
 
+    def factor(self, name: str, text: str | None) -> float:
+        try:
+            value = float(text or "1")
+        except ValueError:
+            value = 0.0
+        # Written so that "nan" fails too.
+        if not 0 < value <= MAX_FACTOR:
+            self.fault(name, f"must be a number above 0 and up to {MAX_FACTOR}")
+            return 1.0
+        return value
+
     def encryption_keys(self, name: str) -> tuple[tuple[int, bytes], ...]:
         keys: dict[int, bytes] = {}
         for part in (self.optional(name) or "").split(","):
@@ -174,6 +188,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             client_id=read.optional("AzureWebJobsStorage__clientId"),
         ),
         security_contact=read.contact("SECURITY_CONTACT"),
+        rate_limit_factor=read.factor("RATE_LIMIT_FACTOR", read.optional("RATE_LIMIT_FACTOR")),
         is_azure=is_azure,
     )
     _check_together(settings, read)

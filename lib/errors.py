@@ -41,6 +41,16 @@ class Forbidden(Failure):
     detail = "You may not do this."
 
 
+class Unlicensed(Forbidden):
+    """The site has no licence for the app: it can be read, and nothing is lost meanwhile."""
+
+    code = "unlicensed"
+    detail = (
+        "This site has no licence for the app, so nothing can be changed at the moment. "
+        "Reading goes on, and nothing is lost."
+    )
+
+
 class NotFound(Failure):
     """Missing, invisible to the caller, or another installation's: the three are never told apart."""
 
@@ -49,10 +59,21 @@ class NotFound(Failure):
 
 
 class Conflict(Failure):
-    """The state has moved on since the caller last looked."""
+    """The state has moved on since the caller last looked; `current` says what it is now, where that helps."""
 
     code = "conflict"
     detail = "The state has changed; read it again."
+
+    def __init__(self, detail: str | None = None, *, current: dict[str, object] | None = None) -> None:
+        super().__init__(detail)
+        self.current = current or {}
+
+
+class PreconditionFailed(Conflict):
+    """The caller asked to change one version, and another stands; `current` says what it is."""
+
+    code = "precondition-failed"
+    detail = "This has changed since you read it; read it again."
 
 
 class Invalid(Failure):

@@ -54,6 +54,7 @@ _TEXTS: Final = MappingProxyType(
 
 _NUMBERS: Final = frozenset(
     {"status", "http_status", "duration_ms", "attempt", "count", "error_number", "bytes", "limit", "remaining"}
+    | {"checked", "registered", "updated", "removed", "points"}
     | {"age_s", "delay_s", "retry_after_s", "version", "event_id", "delivery_id", "destination_id", "epoch"}
 )
 """Fields that hold a number."""

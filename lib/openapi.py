@@ -4,50 +4,40 @@ import json
 import re
 from collections.abc import Iterable
 from functools import cache
+from inspect import cleandoc
 from typing import Any
 
 import azure.functions as func
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from lib.errors import Failure, Invalid, Unauthenticated, Unavailable
-from lib.problems import MEDIA_TYPE, MethodNotAllowed, TooLarge, UnsupportedMediaType, status_of
+from lib.errors import Failure, Forbidden, Invalid, PreconditionFailed, Unauthenticated, Unavailable
+from lib.openapi_parts import (
+    CONVENTIONS,
+    PROBLEM,
+    components,
+    condition,
+    headers,
+    limit_line,
+    path_parameter,
+    refusal,
+)
+from lib.problems import KeyInProgress, KeyReused, MethodNotAllowed, TooLarge, UnsupportedMediaType, status_of
 from lib.web import Call, Nothing, Operation, Query, Reply, Resource
 
 TITLE, VERSION = "Community Questions", "1"
 
 _REF = "#/components/schemas/{model}"
-_EVERYWHERE: tuple[Failure, ...] = (Invalid(), Unauthenticated(), MethodNotAllowed(()), Unavailable())
-_WITH_BODY: tuple[Failure, ...] = (TooLarge(), UnsupportedMediaType())
 _PARAMETER = re.compile(r"\{(\w+)\}")
-_ID = {"type": "string", "pattern": "^[1-9][0-9]{0,18}$"}
+_DONE = {200: "Done.", 201: "Created.", 202: "Accepted: the work goes on.", 204: "Done; there is nothing to say."}
 
-_PROBLEM: dict[str, Any] = {
-    "type": "object",
-    "description": "RFC 9457 problem document.",
-    "required": ["type", "title", "status", "detail", "code", "traceId"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "code": {"type": "string", "description": "Stable name of the problem."},
-        "traceId": {"type": "string", "description": "Quote it when you report the problem."},
-        "problems": {
-            "type": "array",
-            "description": "Every fault found in the request.",
-            "items": {
-                "type": "object",
-                "required": ["detail"],
-                "properties": {
-                    "pointer": {"type": "string", "description": "JSON pointer into the body."},
-                    "parameter": {"type": "string", "description": "Name of a query parameter."},
-                    "detail": {"type": "string"},
-                },
-            },
-        },
-    },
-}
+_EVERYWHERE: tuple[Failure, ...] = (Invalid(), Unauthenticated(), Forbidden(), MethodNotAllowed(()), Unavailable())
+"""Forbidden, because an anonymous visitor's token is good and names nobody."""
+
+_WITH_BODY: tuple[Failure, ...] = (TooLarge(), UnsupportedMediaType())
+_WITH_KEY: tuple[Failure, ...] = (KeyReused(), KeyInProgress())
+_UNEXPECTED = 500
+_LIMITED = 429
 
 
 def document(resources: Iterable[Resource], *, title: str, version: str) -> dict[str, Any]:
@@ -60,20 +50,13 @@ def document(resources: Iterable[Resource], *, title: str, version: str) -> dict
         "info": {
             "title": title,
             "version": version,
-            "description": "Ids are decimal strings, times RFC 3339 in UTC, lists `{items, next}` with keyset cursors.",
+            "description": CONVENTIONS,
         },
         "security": [{"contextToken": []}],
         "paths": dict(sorted(paths.items())),
         "components": {
-            "securitySchemes": {
-                "contextToken": {
-                    "type": "apiKey",
-                    "in": "header",
-                    "name": "Authorization",
-                    "description": "`JWT <token>` with a token of AP.context.getToken, fetched anew for each request.",
-                }
-            },
-            "schemas": {"Problem": _PROBLEM, **dict(sorted(schemas.components.items()))},
+            **components(),
+            "schemas": {"Problem": PROBLEM, **dict(sorted(schemas.components.items()))},
         },
     }
 
@@ -83,20 +66,31 @@ class _Schemas:
 
     def __init__(self) -> None:
         self.components: dict[str, Any] = {}
+        self._bodies: dict[Any, dict[str, Any]] = {}
         self._answers: dict[int, dict[str, Any]] = {}
 
     def add_models(self, models: list[type[BaseModel]]) -> None:
-        _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=_REF)
-        self.components |= definitions.get("$defs", {})
+        # Where two models share a name, pydantic lengthens both.
+        references, definitions = models_json_schema([(model, "validation") for model in models], ref_template=_REF)
+        self._bodies = {model: reference for (model, _), reference in references.items()}
+        self._add(definitions.get("$defs", {}))
+
+    def _add(self, schemas: dict[str, Any]) -> None:
+        for name, schema in schemas.items():
+            if self.components.setdefault(name, schema) != schema:
+                raise ValueError(f"Two shapes are called {name}; each needs a name of its own.")
 
     def add_answer(self, answer: Any) -> None:
         schema = TypeAdapter(answer).json_schema(ref_template=_REF, mode="serialization")
-        self.components |= schema.pop("$defs", {})
+        self._add(schema.pop("$defs", {}))
         name = schema.get("title")
         if name and schema.get("type") == "object":
-            self.components[name] = schema
+            self._add({name: schema})
             schema = {"$ref": _REF.format(model=name)}
         self._answers[id(answer)] = schema
+
+    def body(self, model: type[BaseModel]) -> dict[str, Any]:
+        return self._bodies[model]
 
     def answer(self, answer: Any) -> dict[str, Any]:
         return self._answers[id(answer)]
@@ -119,20 +113,33 @@ def _path(resource: Resource, schemas: _Schemas) -> dict[str, Any]:
     }
     names = _PARAMETER.findall(resource.route)
     if names:
-        path["parameters"] = [{"name": name, "in": "path", "required": True, "schema": _ID} for name in names]
+        path["parameters"] = [path_parameter(name) for name in names]
     return path
 
 
 def _operation(resource: Resource, operation: Operation, schemas: _Schemas) -> dict[str, Any]:
-    summary = (operation.handler.__doc__ or "").strip().split("\n")[0]
-    described: dict[str, Any] = {"operationId": f"{resource.name}_{operation.method.lower()}", "summary": summary}
-    if issubclass(operation.takes, Query):
-        described["parameters"] = _query_parameters(operation.takes)
-    if operation.has_body and operation.takes is not Nothing:
-        schema = {"$ref": _REF.format(model=operation.takes.__name__)}
-        described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+    summary, _, more = cleandoc(operation.handler.__doc__ or "").partition("\n\n")
+    needs = " Needs a licence." if operation.needs_licence else ""
+    described: dict[str, Any] = {
+        "operationId": f"{resource.name}_{operation.method.lower()}",
+        "summary": " ".join(summary.split()),
+        "description": f"{more.strip()}\n\n{limit_line(operation.limit)}{needs}".strip(),
+    }
+    parameters = _query_parameters(operation.takes) if issubclass(operation.takes, Query) else []
+    parameters += [condition(name) for name in _conditions(operation)]
+    if parameters:
+        described["parameters"] = parameters
+    if operation.has_body:
+        content = {"application/json": {"schema": schemas.body(operation.takes)}}
+        described["requestBody"] = {"required": True, "content": content}
     described["responses"] = _responses(operation, schemas)
     return described
+
+
+def _conditions(operation: Operation) -> list[str]:
+    """The request headers that the operation understands."""
+    names = {"GET": ["If-None-Match"], "POST": ["Idempotency-Key"]}.get(operation.method, [])
+    return [*names, *(["If-Match"] if operation.if_match else [])]
 
 
 def _query_parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
@@ -169,18 +176,37 @@ def _inlined(value: dict[str, Any], definitions: dict[str, Any]) -> dict[str, An
 
 
 def _responses(operation: Operation, schemas: _Schemas) -> dict[str, Any]:
+    is_read = operation.method == "GET"
     answers: dict[str, Any] = {}
     for status in operation.statuses:
-        answers[str(status)] = {"description": "Done."}
+        names = ["RateLimit"]
+        if operation.method == "POST":
+            names.append("Idempotency-Replayed")
+        answer: dict[str, Any] = {"description": _DONE.get(status, "Done.")}
+        content: dict[str, Any] = {media_type: {"schema": {"type": "string"}} for media_type in operation.texts}
+        names += ["Link"] if operation.texts else []
         if operation.returns is not None and status != 204:
-            content = {"application/json": {"schema": schemas.answer(operation.returns)}}
-            answers[str(status)]["content"] = content
-    failures = [*_EVERYWHERE, *(_WITH_BODY if operation.has_body else ()), *(kind() for kind in operation.failures)]
-    problem = {"content": {MEDIA_TYPE: {"schema": {"$ref": _REF.format(model="Problem")}}}}
-    for failure in failures:
-        status, title = status_of(failure)
-        answers.setdefault(str(status), {"description": title, **problem})
+            content["application/json"] = {"schema": schemas.answer(operation.returns)}
+            names += ["ETag"] if is_read else []
+        if content:
+            answer["content"] = content
+        answers[str(status)] = {**answer, "headers": headers(*names)}
+    if is_read and operation.returns is not None:
+        answers["304"] = {"description": "What the caller has is still right.", "headers": headers("RateLimit", "ETag")}
+    for status in _refusals(operation):
+        answers.setdefault(str(status), refusal(status))
     return dict(sorted(answers.items()))
+
+
+def _refusals(operation: Operation) -> set[int]:
+    failures: list[Failure] = [*_EVERYWHERE, *(kind() for kind in operation.failures)]
+    if operation.method != "GET":
+        failures += _WITH_BODY
+    if operation.method == "POST":
+        failures += _WITH_KEY
+    if operation.if_match:
+        failures.append(PreconditionFailed())
+    return {_LIMITED, _UNEXPECTED, *(status_of(failure)[0] for failure in failures)}
 
 
 def text(resources: Iterable[Resource]) -> str:

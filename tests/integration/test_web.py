@@ -1,4 +1,4 @@
-"""The HTTP edge: what a request's address may hold, and that reading it is cheap and never a defect."""
+"""The HTTP edge: what a request may hold, who may send it how often, and which answer is one that was given before."""
 
 import json
 import time
@@ -12,6 +12,7 @@ from lib.errors import NotFound
 from lib.services import Services
 from lib.telemetry import trace_of
 from lib.web import Call, Nothing, Query, Reply, Resource
+from local.functions_host.routes import RouteTable, compile_route
 from tests.factories import NOW, Site
 from tests.tokens import ALICE, context_token
 
@@ -112,3 +113,58 @@ def test_an_id_has_ascii_digits_only(shared: Services, text: str) -> None:
 
     with pytest.raises(NotFound):
         Call(shared, request, None, trace_of(None)).content_id("questionId")
+
+
+def call_with(shared: Services, **path_values: str) -> Call:
+    return Call(shared, Request("GET", "/", {}, path_values, b"", NOW), None, trace_of(None))
+
+
+@pytest.mark.parametrize("text", ["ci/cd", "ci%2Fcd", "ci%2fcd"])
+def test_text_in_the_path_has_its_slash_whatever_the_host_kept(shared: Services, text: str) -> None:
+    assert call_with(shared, slug=text).path_text("slug") == "ci/cd"
+
+
+@pytest.mark.parametrize("text", ["größe", "c++", "100%", "a b", "%20", "x" * 200, "\U0001f642"])
+def test_text_in_the_path_is_decoded_by_the_host_and_not_again(shared: Services, text: str) -> None:
+    assert call_with(shared, slug=text).path_text("slug") == text
+
+
+@pytest.mark.parametrize("text", ["", "x" * 201, "a\x00b", "a\nb", "\x7f", "\ud800"])
+def test_text_that_cannot_be_stored_does_not_exist(shared: Services, text: str) -> None:
+    with pytest.raises(NotFound):
+        call_with(shared, slug=text).path_text("slug")
+    with pytest.raises(NotFound):
+        call_with(shared).path_text("slug")
+
+
+def test_an_account_in_the_path_has_the_form_of_one(shared: Services) -> None:
+    assert call_with(shared, accountId=ALICE).account_in_path("accountId") == ALICE
+    for text in ("", "a b", "557058%3Aabc", "a" * 129, "\u0661", "a\n"):
+        with pytest.raises(NotFound):
+            call_with(shared, accountId=text).account_in_path("accountId")
+
+
+def test_an_id_in_the_path_is_a_number(shared: Services) -> None:
+    assert call_with(shared, flagId="9223372036854775807").path_id("flagId") == 2**63 - 1
+    with pytest.raises(NotFound):
+        call_with(shared, flagId="9223372036854775808").path_id("flagId")
+
+
+@pytest.mark.parametrize(
+    ("sent", "text"),
+    [
+        ("ci%2Fcd", "ci/cd"),
+        ("gr%C3%B6%C3%9Fe", "größe"),
+        ("c%2B%2B", "c++"),
+        ("c++", "c++"),
+        ("100%25", "100%"),
+        ("a%2520b", "a%20b"),
+        ("%f0%9f%99%82", "\U0001f642"),
+    ],
+)
+def test_the_local_host_hands_over_text_that_is_decoded_once(shared: Services, sent: str, text: str) -> None:
+    routes = RouteTable([compile_route("tag", "api/v1/tags/{slug}", ["GET"])])
+    match = routes.match("GET", f"/api/v1/tags/{sent}")
+
+    assert match is not None
+    assert call_with(shared, **match.params).path_text("slug") == text

@@ -62,6 +62,7 @@ def test_what_is_needed_is_enough() -> None:
     assert settings.outbound_local_origins == frozenset()
     assert settings.telemetry_connection_string is None
     assert settings.security_contact is None
+    assert settings.rate_limit_factor == 1
     assert settings.key_vault_url is None
     assert not settings.is_azure
 
@@ -243,3 +244,13 @@ def test_the_sample_for_developers_is_valid_but_for_its_key() -> None:
     values = json.loads(sample.read_text())["Values"]
     settings = read_settings(values | {"ENCRYPTION_KEYS": f"v1:{KEY}"})
     assert settings.app_base_url == "http://127.0.0.1:7071"
+
+
+@pytest.mark.parametrize(("text", "factor"), [("0.5", 0.5), ("1000", 1000), (" 2 ", 2), ("1e-3", 0.001), ("", 1)])
+def test_rate_limits_can_be_widened_and_narrowed(text: str, factor: float) -> None:
+    assert read(RATE_LIMIT_FACTOR=text).rate_limit_factor == factor
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1000.1", "inf", "nan", "many", "1,5"])
+def test_a_factor_that_is_none_is_named(text: str) -> None:
+    assert faults(RATE_LIMIT_FACTOR=text) == ["RATE_LIMIT_FACTOR"]

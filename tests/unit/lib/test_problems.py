@@ -17,15 +17,30 @@ from lib.errors import (
     Forbidden,
     Invalid,
     NotFound,
+    PreconditionFailed,
     Unacceptable,
     Unauthenticated,
     Unavailable,
+    Unlicensed,
 )
-from lib.problems import MethodNotAllowed, TooLarge, UnsupportedMediaType, headers_of, problem, status_of, unexpected
+from lib.problems import (
+    KeyInProgress,
+    KeyReused,
+    MethodNotAllowed,
+    RateLimited,
+    TooLarge,
+    UnsupportedMediaType,
+    headers_of,
+    problem,
+    status_of,
+    titles,
+    unexpected,
+)
 from lifecycle.installing import LifecycleRefused
 from questions_api.policy import OwnPost, QuestionClosed
 from questions_api.posts import NotOurContent, NotYourContent, WrongContainer
 
+LIMITED = RateLimited(retry_after_s=3, headers={"RateLimit": '"vote";r=0;t=3'})
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 MODULES = (lib.spaces, lifecycle.installing, questions_api.policy, questions_api.posts)
 """Importing a module makes its failures known to the tests that walk all of them."""
@@ -40,16 +55,21 @@ MODULES = (lib.spaces, lifecycle.installing, questions_api.policy, questions_api
         (LifecycleRefused("token-reused"), 401),
         (Forbidden(), 403),
         (OwnPost(), 403),
+        (Unlicensed(), 403),
         (NotFound(), 404),
         (MethodNotAllowed(("GET",)), 405),
         (Conflict(), 409),
         (QuestionClosed(), 409),
+        (KeyInProgress(), 409),
+        (PreconditionFailed(), 412),
         (TooLarge(), 413),
         (UnsupportedMediaType(), 415),
         (Unacceptable(), 422),
         (NotOurContent(), 422),
         (NotYourContent(), 422),
         (WrongContainer(), 422),
+        (KeyReused(), 422),
+        (LIMITED, 429),
         (Unavailable(), 503),
     ],
 )
@@ -63,6 +83,16 @@ def test_each_kind_has_its_status(failure: Failure, status: int) -> None:
     assert document["detail"] == failure.explanation
     assert document["traceId"] == TRACE
     assert "problems" not in document
+    assert "current" not in document
+    assert titles()[status] == document["title"]
+
+
+@pytest.mark.parametrize("kind", [Conflict, PreconditionFailed])
+def test_a_conflict_says_what_stands_now(kind: type[Conflict]) -> None:
+    document = json.loads(problem(kind("Changed by somebody.", current={"version": 4, "state": "closed"}), TRACE))
+
+    assert document["current"] == {"version": 4, "state": "closed"}
+    assert document["detail"] == "Changed by somebody."
 
 
 def kinds(of: type[Failure] = Failure) -> Iterator[type[Failure]]:
@@ -98,6 +128,10 @@ def test_every_problem_of_a_request_is_listed_where_it_is() -> None:
         (TokenRefused("expired"), {"WWW-Authenticate": "JWT"}),
         (Unavailable(retry_after_s=17), {"Retry-After": "17"}),
         (MethodNotAllowed(("GET", "PUT")), {"Allow": "GET, PUT"}),
+        (LIMITED, {"Retry-After": "3", "RateLimit": '"vote";r=0;t=3'}),
+        (KeyInProgress(), {"Retry-After": "1"}),
+        (KeyReused(), {}),
+        (Conflict(), {}),
         (Forbidden(), {}),
         (NotFound(), {}),
     ],
