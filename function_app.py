@@ -6,7 +6,7 @@ import lib.health
 import lib.openapi
 import lifecycle.triggers
 import notify.triggers
-import questions_api.pages
+import questions_api.frontend.routes
 import questions_api.triggers
 
 API = (*questions_api.triggers.RESOURCES, *notify.triggers.RESOURCES)
@@ -15,6 +15,6 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 app.register_functions(lib.health.blueprint)
 app.register_functions(lib.openapi.blueprint(API))
 app.register_functions(lifecycle.triggers.blueprint)
-app.register_functions(questions_api.pages.blueprint)
+app.register_functions(questions_api.frontend.routes.blueprint)
 app.register_functions(questions_api.triggers.blueprint)
 app.register_functions(notify.triggers.blueprint)

@@ -58,7 +58,7 @@ def _headline(kind: EventKind, *, is_about_answer: bool) -> str:
             return f"{'An' if is_about_answer else 'A'} {post} received a vote."
         case EventKind.ANSWER_ACCEPTED:
             return "An answer was accepted."
-        case EventKind.CONTENT_CHANGED:
+        case _:
             raise ValueError("This kind of event is not carried to chat.")
 
 

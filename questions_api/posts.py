@@ -1,26 +1,32 @@
-"""Registering and removing posts: one idempotent use case for the API, the webhooks and whoever else finds a post.
+"""Posts by id, and registering them: one idempotent use case for the API, the webhooks and whoever else finds a post.
 
 A post's space, container, author and existence are what Confluence answered (`lib.confluence.Content`), never
 what a request said.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import and_, bindparam
+from sqlalchemy import Row, and_, bindparam
 from sqlalchemy.orm import Session, aliased
 
 from lib.confluence import Content
 from lib.errors import NotFound, Unacceptable
 from lib.events import EventKind, Subject
 from lib.grants import Item
-from lib.outbox import append_event
-from lib.principal import AccountId, ContentId, TenantId
+from lib.outbox import append_events
+from lib.principal import AccountId, ContentId, SpaceId, TenantId
+from lib.spaces import note_space
 from lib.sql import insert_row, rows_changed, run_bound, select_bound, select_rows, update_rows
 from lib.tenancy import AccountRow, account_ref
-from questions_api.model import Answer, PostKind, Question, QuestionState
-from questions_api.tags import add_tags
-from questions_api.votes import Post
+from questions_api.model import Answer, PostKind, Question, QuestionState, hot_at_first, state_from
+from questions_api.tags.tagging import add_tags, count_tags
+from questions_api.votes.casting import Post
+from questions_api.watches.watching import watch_automatically
+
+NEWS = timedelta(days=1)
+"""What is found later than this after it was written, by a comparison or an import, is no news to anybody."""
 
 
 class NotOurContent(Unacceptable):
@@ -55,11 +61,15 @@ def check_registrable(content: Content, *, type_key: str, author: AccountId) -> 
 
 @dataclass(frozen=True, slots=True)
 class QuestionHead:
-    """What every rule about a question needs to know of it."""
+    """What every rule about a question needs to know of it. A former user has no `author_id`."""
 
     item: Item
-    author_id: AccountId
+    author_id: AccountId | None
+    author_ref: int
     state: QuestionState
+    is_locked: bool
+    answer_count: int
+    version: int
 
     @property
     def post(self) -> Post:
@@ -71,7 +81,8 @@ class AnswerHead:
     """An answer and the question that decides who may see it."""
 
     id: ContentId
-    author_id: AccountId
+    author_id: AccountId | None
+    is_accepted: bool
     question: QuestionHead
 
     @property
@@ -85,19 +96,31 @@ _HEAD = (
     Question.space_id,
     Question.container_kind,
     Question.is_guarded,
+    Question.author_ref,
     Question.state,
+    Question.locked_at,
+    Question.answer_count,
+    Question.version,
     AccountRow.atlassian_account_id.label("asker"),
 )
 
 
-_FIND_QUESTION = (
+_QUESTION_HEAD = (
     select_bound(Question, *_HEAD)
     .join(AccountRow, and_(AccountRow.tenant_id == Question.tenant_id, AccountRow.account_ref == Question.author_ref))
-    .where(Question.id == bindparam("id"), Question.deleted_at.is_(None))
+    .where(Question.id == bindparam("id"))
 )
+_FIND_QUESTION = _QUESTION_HEAD.where(Question.deleted_at.is_(None))
+_FIND_REMOVED = _QUESTION_HEAD.where(Question.deleted_at.is_not(None))
 _Answerer = aliased(AccountRow)
 _FIND_ANSWER = (
-    select_bound(Answer, *_HEAD, Answer.id.label("answer_id"), _Answerer.atlassian_account_id.label("answerer"))
+    select_bound(
+        Answer,
+        *_HEAD,
+        Answer.id.label("answer_id"),
+        Answer.accepted_at,
+        _Answerer.atlassian_account_id.label("answerer"),
+    )
     .join(Question, and_(Question.tenant_id == Answer.tenant_id, Question.id == Answer.question_id))
     .join(AccountRow, and_(AccountRow.tenant_id == Question.tenant_id, AccountRow.account_ref == Question.author_ref))
     .join(_Answerer, and_(_Answerer.tenant_id == Answer.tenant_id, _Answerer.account_ref == Answer.author_ref))
@@ -105,14 +128,29 @@ _FIND_ANSWER = (
 )
 
 
-def _head(row: object) -> QuestionHead:
-    item = Item(row.id, row.space_id, row.container_kind, row.is_guarded)  # type: ignore[attr-defined]
-    return QuestionHead(item, AccountId(row.asker), QuestionState(row.state))  # type: ignore[attr-defined]
+def _head(row: Row[Any]) -> QuestionHead:
+    return QuestionHead(
+        item=Item(row.id, row.space_id, row.container_kind, row.is_guarded),
+        author_id=None if row.asker is None else AccountId(row.asker),
+        author_ref=row.author_ref,
+        state=QuestionState(row.state),
+        is_locked=row.locked_at is not None,
+        answer_count=row.answer_count,
+        version=row.version,
+    )
 
 
 def find_question(session: Session, tenant_id: TenantId, question_id: ContentId) -> QuestionHead:
-    """The question's head; `NotFound` where there is none (deleted ones included)."""
+    """The question's head; `NotFound` where there is none (removed ones included)."""
     row = run_bound(session, _FIND_QUESTION, {"tenant_id": tenant_id, "id": question_id}).first()
+    if row is None:
+        raise NotFound
+    return _head(row)
+
+
+def find_removed_question(session: Session, tenant_id: TenantId, question_id: ContentId) -> QuestionHead:
+    """The head of a question that was removed; `NotFound` where there is none."""
+    row = run_bound(session, _FIND_REMOVED, {"tenant_id": tenant_id, "id": question_id}).first()
     if row is None:
         raise NotFound
     return _head(row)
@@ -122,7 +160,8 @@ def find_answer(session: Session, tenant_id: TenantId, answer_id: ContentId) -> 
     row = run_bound(session, _FIND_ANSWER, {"tenant_id": tenant_id, "id": answer_id}).first()
     if row is None:
         raise NotFound
-    return AnswerHead(row.answer_id, AccountId(row.answerer), _head(row))
+    answerer = None if row.answerer is None else AccountId(row.answerer)
+    return AnswerHead(row.answer_id, answerer, row.accepted_at is not None, _head(row))
 
 
 def register_question(
@@ -140,45 +179,67 @@ def register_question(
     `may_revive` says that the caller has read it since.
     """
     held = session.execute(
-        select_rows(tenant_id, Question.id, Question.deleted_at, Question.created_at).where(Question.id == content.id)
+        select_rows(tenant_id, Question.id, Question.created_at).where(Question.id == content.id)
     ).first()
-    if held is None:
-        author_ref = account_ref(session, tenant_id, content.author_id, now=now)
-        session.execute(
-            insert_row(
-                tenant_id,
-                Question,
-                id=content.id,
-                space_id=content.space_id,
-                container_kind=content.container_kind,
-                container_id=content.container_id,
-                is_guarded=False,
-                author_ref=author_ref,
-                state=QuestionState.OPEN,
-                score=0,
-                up=0,
-                down=0,
-                answer_count=0,
-                accepted_count=0,
-                created_at=content.created_at,
-                active_at=content.created_at,
-            )
-        )
-        append_event(session, tenant_id, EventKind.QUESTION_ASKED, Subject(content.id, content.space_id), now=now)
-    else:
-        session.execute(
-            update_rows(tenant_id, Question)
-            .where(Question.id == content.id)
-            .values(
-                space_id=content.space_id,
-                container_kind=content.container_kind,
-                container_id=content.container_id,
-                **({"deleted_at": None} if may_revive else {}),
-            )
-        )
-    created_at = content.created_at if held is None else held.created_at
-    add_tags(session, tenant_id, content.id, tags, created_at=created_at, now=now)
-    return held is None
+    if held is not None:
+        _follow_question(session, tenant_id, content, may_revive=may_revive, now=now)
+        add_tags(session, tenant_id, content.id, tags, created_at=held.created_at, now=now)
+        return False
+    note_space(session, tenant_id, content.space_id, now=now)
+    author_ref = account_ref(session, tenant_id, content.author_id, now=now)
+    row = {
+        "id": content.id,
+        "space_id": content.space_id,
+        "container_kind": content.container_kind,
+        "container_id": content.container_id,
+        "is_guarded": False,
+        "author_ref": author_ref,
+        "state": QuestionState.UNANSWERED,
+        "hot": hot_at_first(content.created_at),
+        "created_at": content.created_at,
+        "active_at": content.created_at,
+        **dict.fromkeys(("score", "up", "down", "answer_count", "accepted_count", "watch_count"), 0),
+        "version": 1,
+    }
+    session.execute(insert_row(tenant_id, Question, **row))
+    add_tags(session, tenant_id, content.id, tags, created_at=content.created_at, now=now)
+    watch_automatically(session, tenant_id, content.id, author_ref, now=now)
+    if now - content.created_at < NEWS:
+        append_events(session, tenant_id, (EventKind.QUESTION_ASKED,), Subject(content.id, content.space_id), now=now)
+    return True
+
+
+def _follow_question(
+    session: Session, tenant_id: TenantId, content: Content, *, may_revive: bool, now: datetime
+) -> None:
+    """Brings a known question's row up to date; what its tags and points count follows where it moves or returns."""
+    held = session.execute(
+        select_rows(
+            tenant_id, Question.space_id, Question.container_kind, Question.container_id, Question.deleted_at
+        ).where(Question.id == content.id)
+    ).one()
+    is_back = held.deleted_at is not None and may_revive
+    is_moved = (held.space_id, held.container_kind, held.container_id) != (
+        content.space_id,
+        content.container_kind,
+        content.container_id,
+    )
+    changed = update_rows(tenant_id, Question).where(Question.id == content.id)
+    if not is_back and not is_moved:
+        session.execute(changed.where(Question.missing_since.is_not(None)).values(missing_since=None))
+        return
+    count_tags(session, tenant_id, content.id, step=-1, now=now)
+    note_space(session, tenant_id, content.space_id, now=now)
+    values = {
+        "space_id": content.space_id,
+        "container_kind": content.container_kind,
+        "container_id": content.container_id,
+        "missing_since": None,
+        "version": Question.version + 1,
+    }
+    session.execute(changed.values(**values, **({"deleted_at": None} if is_back else {})))
+    count_tags(session, tenant_id, content.id, step=1, now=now)
+    _tally(session, tenant_id, content.id, content.space_id, now=now)
 
 
 def register_answer(
@@ -192,7 +253,7 @@ def register_answer(
 ) -> bool:
     """Makes the content item an answer to the question, or brings it back where `may_revive`. True when it is new.
 
-    `NotFound` where the installation has no such question.
+    `WrongContainer` when it is registered below another question already.
     """
     held = session.execute(
         select_rows(tenant_id, Answer.question_id, Answer.deleted_at).where(Answer.id == content.id)
@@ -201,54 +262,57 @@ def register_answer(
         if held.question_id != question_id:
             raise WrongContainer
         if held.deleted_at is not None and may_revive:
-            _set_answer_deleted(session, tenant_id, question_id, content.id, deleted_at=None)
+            _set_answer_deleted(session, tenant_id, question_id, content.id, deleted_at=None, now=now)
         return False
     author_ref = account_ref(session, tenant_id, content.author_id, now=now)
+    answer_count = Question.answer_count + 1
     counted = session.execute(
         update_rows(tenant_id, Question)
         .where(Question.id == question_id)
-        .values(answer_count=Question.answer_count + 1, active_at=now)
+        .values(answer_count=answer_count, state=state_from(answer_count, Question.accepted_count), active_at=now)
     )
     if rows_changed(counted) != 1:
         raise NotFound
-    session.execute(
-        insert_row(
-            tenant_id,
-            Answer,
-            question_id=question_id,
-            id=content.id,
-            author_ref=author_ref,
-            score=0,
-            up=0,
-            down=0,
-            created_at=content.created_at,
-        )
-    )
-    about = Subject(question_id, content.space_id, content.id)
-    append_event(session, tenant_id, EventKind.QUESTION_ANSWERED, about, now=now)
+    row = {"question_id": question_id, "id": content.id, "author_ref": author_ref, "created_at": content.created_at}
+    session.execute(insert_row(tenant_id, Answer, **row, score=0, up=0, down=0))
+    watch_automatically(session, tenant_id, question_id, author_ref, now=now)
+    if now - content.created_at < NEWS:
+        about = Subject(question_id, content.space_id, content.id)
+        append_events(session, tenant_id, (EventKind.QUESTION_ANSWERED,), about, now=now)
     return True
 
 
 def remove_post(session: Session, tenant_id: TenantId, content_id: ContentId, *, now: datetime) -> bool:
     """Marks the post deleted, as Confluence has done. False when it is none of ours or gone already."""
-    removed = session.execute(
-        update_rows(tenant_id, Question)
-        .where(Question.id == content_id, Question.deleted_at.is_(None))
-        .values(deleted_at=now)
-    )
-    if rows_changed(removed) == 1:
+    question = session.execute(
+        select_rows(tenant_id, Question.space_id).where(Question.id == content_id, Question.deleted_at.is_(None))
+    ).first()
+    if question is not None:
+        count_tags(session, tenant_id, content_id, step=-1, now=now)
+        session.execute(
+            update_rows(tenant_id, Question)
+            .where(Question.id == content_id, Question.deleted_at.is_(None))
+            .values(deleted_at=now, missing_since=None, version=Question.version + 1)
+        )
+        _tally(session, tenant_id, content_id, question.space_id, now=now)
         return True
     answer = session.execute(
         select_rows(tenant_id, Answer.question_id).where(Answer.id == content_id, Answer.deleted_at.is_(None))
     ).first()
     if answer is None:
         return False
-    _set_answer_deleted(session, tenant_id, answer.question_id, content_id, deleted_at=now)
+    _set_answer_deleted(session, tenant_id, answer.question_id, content_id, deleted_at=now, now=now)
     return True
 
 
 def _set_answer_deleted(
-    session: Session, tenant_id: TenantId, question_id: ContentId, answer_id: ContentId, *, deleted_at: datetime | None
+    session: Session,
+    tenant_id: TenantId,
+    question_id: ContentId,
+    answer_id: ContentId,
+    *,
+    deleted_at: datetime | None,
+    now: datetime,
 ) -> None:
     """Hides or brings back an answer; the question's counters follow in the same transaction.
 
@@ -256,11 +320,7 @@ def _set_answer_deleted(
     cannot change between the reading and the counting of it.
     """
     is_gone = deleted_at is not None
-    session.execute(
-        update_rows(tenant_id, Question)
-        .where(Question.id == question_id)
-        .values(answer_count=Question.answer_count, accepted_count=Question.accepted_count)
-    )
+    lock_question(session, tenant_id, question_id)
     accepted_at = session.scalar(select_rows(tenant_id, Answer.accepted_at).where(Answer.id == answer_id))
     changed = session.execute(
         update_rows(tenant_id, Answer)
@@ -270,16 +330,34 @@ def _set_answer_deleted(
     if rows_changed(changed) != 1:
         return
     step = -1 if is_gone else 1
+    answers = Question.answer_count + step
+    accepted = Question.accepted_count + (step if accepted_at is not None else 0)
     session.execute(
         update_rows(tenant_id, Question)
         .where(Question.id == question_id)
-        .values(
-            answer_count=Question.answer_count + step,
-            accepted_count=Question.accepted_count + (step if accepted_at is not None else 0),
-        )
+        .values(answer_count=answers, accepted_count=accepted, state=state_from(answers, accepted))
     )
+    space_id = session.scalar(select_rows(tenant_id, Question.space_id).where(Question.id == question_id))
+    _tally(session, tenant_id, question_id, SpaceId(space_id or 0), now=now)
 
 
-def guard_question(session: Session, tenant_id: TenantId, question_id: ContentId) -> None:
+def lock_question(session: Session, tenant_id: TenantId, question_id: ContentId) -> bool:
+    """Takes the question's row for the rest of the transaction; False where there is none.
+
+    Whatever changes more than one row of a question does this first, so that two such changes come one after
+    the other on every database.
+    """
+    locked = session.execute(
+        update_rows(tenant_id, Question).where(Question.id == question_id).values(answer_count=Question.answer_count)
+    )
+    return rows_changed(locked) == 1
+
+
+def guard_question(session: Session, tenant_id: TenantId, question_id: ContentId, *, now: datetime) -> None:
     """Remembers that Confluence restricts the item itself, so that every read confirms it as the viewer."""
+    count_tags(session, tenant_id, question_id, step=-1, now=now)
     session.execute(update_rows(tenant_id, Question).where(Question.id == question_id).values(is_guarded=True))
+
+
+def _tally(session: Session, tenant_id: TenantId, question_id: ContentId, space_id: SpaceId, *, now: datetime) -> None:
+    append_events(session, tenant_id, (EventKind.TALLY_DUE,), Subject(question_id, space_id), now=now)

@@ -61,12 +61,14 @@ def services_on(database: Database) -> Services:
     built = build(read_settings(ENVIRONMENT))
     tenants = replace(built.tenants, database=database)
     confluence = replace(built.confluence, tenants=tenants)
+    spaces = replace(built.spaces, database=database)
     return replace(
         built,
         database=database,
         tenants=tenants,
         confluence=confluence,
-        grants=replace(built.grants, confluence=confluence),
+        spaces=spaces,
+        grants=replace(built.grants, confluence=confluence, spaces=spaces),
         queues=queues,
         waker=replace(built.waker, queues=lambda: queues),
         now=lambda: NOW,
@@ -76,7 +78,7 @@ def services_on(database: Database) -> Services:
 def beside(services: Services, confluence: FakeConfluence) -> Services:
     """The services, with this Confluence as their neighbour."""
     neighbour = cast("Confluence", confluence)
-    return replace(services, confluence=neighbour, grants=GrantBook(neighbour))
+    return replace(services, confluence=neighbour, grants=GrantBook(neighbour, services.spaces))
 
 
 def install_sites(services: Services) -> tuple[Site, Site]:
@@ -95,6 +97,8 @@ def _install(services: Services, client_key: str, secret: str, base_url: str) ->
             oauth_client_id=f"client-of-{client_key}",
             state=InstallationState.ACTIVE,
             permission_epoch=0,
+            restriction_epoch=0,
+            is_licensed=True,
             secret_version=0,
             key_salt=client_key.encode().ljust(32, b".")[:32],
             last_issued_at=NOW,

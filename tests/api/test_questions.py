@@ -24,7 +24,9 @@ def test_the_main_job(cast: Cast) -> None:
     seen = cast.dave.api("GET", f"/questions/{question}").body
     assert seen["tags"] == ["ci", "release-notes"]
     assert (seen["score"], seen["myVote"], seen["answerCount"], seen["acceptedCount"]) == (1, 0, 1, 1)
-    assert seen["may"] == {"answer": True, "vote": True, "accept": False}
+    allowed = {"answer", "vote"}
+    assert {name for name, may in seen["may"].items() if may} == allowed
+    assert (seen["state"], seen["version"], seen["watch"]) == ("accepted", 2, None)
     (listed,) = cast.dave.api("GET", f"/questions/{question}/answers").body["items"]
     assert (listed["id"], listed["acceptedById"]) == (answer, cast.alice.account_id)
 
@@ -38,6 +40,18 @@ def test_registering_twice_is_registering_once(cast: Cast) -> None:
     assert first.body["id"] == second.body["id"] == content
 
 
+def test_tags_become_those_that_are_named(cast: Cast) -> None:
+    question = cast.alice.ask(ENG, title("Tagged"), tags=("vpn",))
+    assert cast.alice.api("PATCH", f"/questions/{question}", {"tags": ["vpn", "SSO"]}).body["tags"] == ["sso", "vpn"]
+    assert code(cast.alice.api("PATCH", f"/questions/{question}", {"tags": []})) == (403, "forbidden")
+    assert cast.carol.api("PATCH", f"/questions/{question}", {"tags": ["sso"]}).body["tags"] == ["sso"]
+    bad = cast.alice.api("PATCH", f"/questions/{question}", {"tags": ["\u202e", "x" * 150, "ok"]})
+    assert {problem["pointer"] for problem in bad.body["problems"]} == {"/tags/0", "/tags/1"}
+    assert cast.alice.api("GET", f"/questions/{question}").body["tags"] == ["sso"]
+    assert code(cast.dave.api("PATCH", f"/questions/{question}", {})) == (400, "invalid")
+    assert code(cast.mallory.api("PATCH", f"/questions/{question}", {"tags": ["x"]})) == NOT_FOUND
+
+
 def test_a_webhook_registers_what_the_page_could_not(cast: Cast) -> None:
     content = cast.alice.create(QUESTION_TYPE, title("Closed the tab"), "<p>?</p>", spaceId=ENG)
     eventually(lambda: cast.bob.api("GET", f"/questions/{content}").status == 200, "registration")
@@ -47,6 +61,8 @@ def test_content_trashed_in_confluence_is_gone_and_comes_back(cast: Cast) -> Non
     question = cast.alice.ask(ENG, title("To the trash"))
     assert cast.carol.confluence("DELETE", f"/api/v2/custom-content/{question}").status == 204
     eventually(lambda: cast.bob.api("GET", f"/questions/{question}").status == 404, "removal")
+    assert cast.carol.api("POST", f"/questions/{question}/restore").body["id"] == question
+    assert cast.bob.api("GET", f"/questions/{question}").status == 200
 
 
 @pytest.mark.parametrize("path", ["", "/answers"])
@@ -123,8 +139,9 @@ def test_a_malformed_body_is_answered_with_every_problem(cast: Cast, body: objec
 @pytest.mark.parametrize(
     ("query", "names"),
     [
-        ("", {"space"}),
-        ("?space=65537&order=best&limit=0&page=2", {"order", "limit", "page"}),
+        ("?space=65537&order=best&limit=0&page=x", {"order", "limit", "page"}),
+        ("?state=deleted&askedFrom=yesterday&watching=no", {"state", "askedFrom", "watching"}),
+        ("?tag=%00", {"tag"}),
         ("?space=65537&space=65538", {"space"}),
         ("?space=65537&cursor=AAAA", {"cursor"}),
         ("?space=ENG", {"space"}),
@@ -154,11 +171,13 @@ def test_votes_and_acceptance_follow_their_rules(cast: Cast) -> None:
     foreign = cast.bob.answer(cast.alice.ask(ENG, title("Elsewhere")))
     assert code(cast.alice.vote("question", question)) == (403, "own-post")
     assert code(cast.bob.vote("answer", answer)) == (403, "own-post")
-    assert cast.bob.vote("question", question, -1).status == 400
+    assert code(cast.bob.vote("question", question, -1)) == (403, "downvotes-off")
     assert cast.bob.vote("question", question).body == cast.bob.vote("question", question).body
     assert cast.bob.vote("question", question, 0).body == {"value": 0, "score": 0}
     assert code(cast.bob.accept(question, answer)) == (403, "forbidden")
-    assert code(cast.alice.accept(question, foreign)) == NOT_FOUND
+    refused = cast.alice.accept(question, foreign)
+    assert code(refused) == NOT_FOUND
+    assert refused.body["detail"] == "That answer does not belong to this question."
     assert cast.carol.accept(question, answer).body["acceptedAnswerIds"] == [answer]
     assert cast.alice.accept(question, None).body["acceptedAnswerIds"] == []
 
@@ -171,8 +190,22 @@ def test_pages_of_a_list_join_without_gap_or_repetition(cast: Cast) -> None:
         assert len(seen) == len(set(seen))
         assert set(asked) <= set(seen)
     first = mallory.api("GET", f"/questions?space={MKT}&limit=3").body["next"]
-    assert mallory.api("GET", f"/questions?space={MKT}&order=votes&cursor={first}").status == 400
+    altered = first[:-1] + ("A" if first[-1] != "A" else "B")
+    for query in (f"order=votes&cursor={first}", f"state=open&cursor={first}", f"cursor={altered}", "cursor=AAAA"):
+        refused = mallory.api("GET", f"/questions?space={MKT}&{query}")
+        assert code(refused) == (400, "invalid")
+        assert [problem["parameter"] for problem in refused.body["problems"]] == ["cursor"]
     assert cast.alice.api("GET", f"/questions?space={ENG}&cursor={first}").status == 400
+
+
+def test_without_a_space_the_list_is_of_those_spaces_that_one_may_see(cast: Cast) -> None:
+    open_one, hidden = cast.alice.ask(ENG, title("Everywhere")), cast.alice.ask(HR, title("Not for Dave"))
+    by_alice = {item["id"] for item in _all(cast.alice, "/questions?limit=100")}
+    by_dave = {item["id"] for item in _all(cast.dave, "/questions?limit=100")}
+    assert {open_one, hidden} <= by_alice
+    assert open_one in by_dave
+    assert hidden not in by_dave
+    assert {open_one, hidden}.isdisjoint(item["id"] for item in _all(cast.mallory, "/questions?limit=100"))
 
 
 def test_unanswered_lists_what_has_no_answer(cast: Cast) -> None:

@@ -15,7 +15,7 @@ from lib.outbound import Answer, OutboundError
 from lib.principal import ContentId, TenantId
 from lib.queues import DELIVER_QUEUE
 from lib.services import Services
-from lib.spaces import change_space_settings
+from lib.spaces import SpaceSettings, change_space_settings
 from lib.tenancy import InstallationState
 from notify.claims import Claim, bury, claim
 from notify.consuming import on_delivery, on_poison
@@ -406,7 +406,12 @@ def test_a_space_that_left_chat_meanwhile_is_not_carried_site_wide(stage: Stage)
     tenant_id = stage.acme.tenant_id
 
     def allow(version: int, *, chat_enabled: bool) -> None:
-        change = partial(change_space_settings, space_id=ENG, chat_enabled=chat_enabled, version=version, now=NOW)
+        change = partial(
+            change_space_settings,
+            space_id=ENG,
+            wanted=SpaceSettings(chat_enabled=chat_enabled, version=version),
+            now=NOW,
+        )
         stage.services.database.write(partial(change, tenant_id=tenant_id), tenant_id=tenant_id)
 
     allow(0, chat_enabled=True)

@@ -11,7 +11,7 @@ from lib.events import CHAT_KINDS, EventKind, Subject
 from lib.outbox import append_event
 from lib.principal import ContentId, SpaceId
 from lib.services import Services
-from lib.spaces import change_space_settings
+from lib.spaces import SpaceSettings, change_space_settings
 from lib.tenancy import InstallationState
 from notify.destinations import Change, change_destination
 from notify.model import DeliveryState, DestinationState
@@ -29,7 +29,7 @@ def stage(services: Services, sites: tuple[Site, Site]) -> Stage:
 def allow_chat(stage: Stage, space_id: SpaceId = ENG) -> None:
     stage.services.database.write(
         lambda session: change_space_settings(
-            session, stage.acme.tenant_id, space_id, chat_enabled=True, version=0, now=NOW
+            session, stage.acme.tenant_id, space_id, SpaceSettings(chat_enabled=True), now=NOW
         ),
         tenant_id=stage.acme.tenant_id,
     )

@@ -1,25 +1,27 @@
 """Registering, removing and reviving posts: one row and one event whatever path a post arrives by."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 from sqlalchemy.orm import Session
 
 from lib.confluence import Content
-from lib.errors import Failure, NotFound
+from lib.errors import Failure, Forbidden, Invalid, NotFound
 from lib.events import ChangedContent, EventKind, Subject
 from lib.outbox import append_event
 from lib.principal import AccountId, ContentId
 from lib.services import Services
-from lib.sql import Database
+from lib.sql import Database, update_rows
 from lib.telemetry import trace_of
 from lib.tenancy import AccountRow
-from questions_api.acceptance import accept_answer
-from questions_api.following import follow_changes
-from questions_api.model import Answer, Question, QuestionState, QuestionTag, Tag
+from questions_api.answers.acceptance import accept_only
+from questions_api.following.following import follow_changes
+from questions_api.model import Answer, Question, QuestionState
 from questions_api.posts import (
     ContentNotCurrent,
     NotOurContent,
@@ -34,6 +36,9 @@ from questions_api.posts import (
     register_question,
     remove_post,
 )
+from questions_api.questions import routes
+from questions_api.questions.schemas import AskBody
+from questions_api.tags.model import QuestionTag, Tag, TagUse
 from tests.factories import (
     ANSWER_TYPE,
     ENG,
@@ -50,8 +55,11 @@ from tests.factories import (
     rows_of,
 )
 from tests.fakes import FakeConfluence
+from tests.integration.calling import call_as, choose, confluence, handled, shared
 from tests.races import at_once, succeeded
-from tests.tokens import ALICE, BOB, CAROL, MALLORY
+from tests.tokens import ALICE, BOB, CAROL, DAVE, MALLORY
+
+__all__ = ("confluence", "shared")
 
 Sites = tuple[Site, Site]
 
@@ -73,7 +81,7 @@ def remove(database: Database, site: Site, content_id: ContentId) -> bool:
 
 def accept(database: Database, site: Site, question: QuestionHead, answer_id: ContentId | None) -> None:
     principal = site.principal(ALICE)
-    work = partial(accept_answer, principal=principal, question=question, answer_id=answer_id, now=NOW)
+    work = partial(accept_only, principal=principal, question=question, answer_id=answer_id, now=NOW)
     database.write(work, tenant_id=site.tenant_id)
 
 
@@ -116,7 +124,7 @@ def test_a_question_is_what_confluence_answered(database: Database, sites: Sites
 
     row = only_row(database, acme, Question)
     assert (row.id, row.space_id, row.container_kind, row.container_id) == (item.id, ENG, "page", 900_100)
-    assert (row.created_at, row.active_at, row.state) == (item.created_at, item.created_at, QuestionState.OPEN)
+    assert (row.created_at, row.active_at, row.state) == (item.created_at, item.created_at, QuestionState.UNANSWERED)
     assert (row.score, row.up, row.down, row.answer_count, row.accepted_count) == (0, 0, 0, 0, 0)
     (event,) = events_of(database, acme)
     assert (event.kind, event.about) == (EventKind.QUESTION_ASKED, Subject(item.id, ENG))
@@ -341,7 +349,7 @@ def test_a_guard_is_raised_and_never_lowered_by_registering(database: Database, 
     acme, _ = sites
     item = content()
     register(database, acme, item)
-    guard = partial(guard_question, tenant_id=acme.tenant_id, question_id=item.id)
+    guard = partial(guard_question, tenant_id=acme.tenant_id, question_id=item.id, now=NOW)
     database.write(guard, tenant_id=acme.tenant_id)
 
     register(database, acme, item)
@@ -362,7 +370,7 @@ def test_mallory_finds_changes_and_removes_nothing_of_another_site(database: Dat
         database.read(partial(find_question, tenant_id=globex.tenant_id, question_id=question.item.id))
     with pytest.raises(NotFound):
         database.read(partial(find_answer, tenant_id=globex.tenant_id, answer_id=answer_id))
-    guard = partial(guard_question, tenant_id=globex.tenant_id, question_id=question.item.id)
+    guard = partial(guard_question, tenant_id=globex.tenant_id, question_id=question.item.id, now=NOW)
     database.write(guard, tenant_id=globex.tenant_id)
 
     row = only_row(database, acme, Question)
@@ -412,3 +420,72 @@ def test_a_head_names_the_asker_of_its_own_site(database: Database, sites: Sites
     found = database.read(partial(find_answer, tenant_id=acme.tenant_id, answer_id=answer_id))
 
     assert (found.author_id, found.question.author_id) == (BOB, ALICE)
+
+
+def ask(shared: Services, account: str, item: Content, *tags: str) -> Any:
+    body = AskBody.model_validate_json(json.dumps({"contentId": str(item.id), "tags": tags}))
+    return handled(routes.ask, call_as(shared, account), body)
+
+
+def require(shared: Services, site: Site, slug: str) -> None:
+    """Makes the tag one of those the space requires."""
+    (tag_id,) = [row.tag_id for row in rows_of(shared.database, site, Tag) if row.slug == slug]
+    required = update_rows(site.tenant_id, TagUse).where(TagUse.tag_id == tag_id).values(is_required=True)
+    shared.database.write(lambda session: session.execute(required), tenant_id=site.tenant_id)
+
+
+def test_asking_takes_as_many_tags_as_the_space_wants(
+    shared: Services, sites: Sites, confluence: FakeConfluence
+) -> None:
+    acme, _ = sites
+    register(shared.database, acme, content(), "howto")
+    require(shared, acme, "howto")
+    choose(shared, acme, min_tags=2, max_tags=3)
+    item = content(author=ALICE)
+    confluence.put(item, ALICE)
+    for tags in ((), ("howto",), ("a", "b"), ("howto", "a", "b", "c")):
+        with pytest.raises(Invalid) as refused:
+            ask(shared, ALICE, item, *tags)
+        assert {fault.where for fault in refused.value.faults} == {"/tags"}
+    assert len(rows_of(shared.database, acme, Question)) == 1
+    assert [row.slug for row in rows_of(shared.database, acme, Tag)] == ["howto"]
+
+    reply = ask(shared, ALICE, item, "HowTo", "a")
+    assert (reply.status, reply.body["tags"]) == (201, ["a", "howto"])
+    assert ask(shared, ALICE, item).status == 200
+
+
+def test_who_may_not_add_tags_is_asked_for_none(shared: Services, sites: Sites, confluence: FakeConfluence) -> None:
+    acme, _ = sites
+    choose(shared, acme, min_tags=1)
+    confluence.allow(BOB, ENG, questions="va", tags="v")
+    item = content(author=BOB)
+    confluence.put(item, BOB)
+
+    with pytest.raises(Forbidden):
+        ask(shared, BOB, item, "vpn")
+    assert ask(shared, BOB, item).status == 201
+
+
+def test_nobody_asks_where_the_community_is_switched_off(
+    shared: Services, sites: Sites, confluence: FakeConfluence
+) -> None:
+    acme, _ = sites
+    choose(shared, acme, is_enabled=False)
+    item = content(author=ALICE)
+    confluence.put(item, ALICE)
+    with pytest.raises(NotFound):
+        ask(shared, ALICE, item)
+    assert rows_of(shared.database, acme, Question) == []
+
+
+def test_dave_and_mallory_ask_nowhere_they_may_not_look(
+    shared: Services, sites: Sites, confluence: FakeConfluence
+) -> None:
+    acme, globex = sites
+    for account, space_id in ((DAVE, HR), (MALLORY, HR)):
+        item = content(author=account, space_id=space_id)
+        confluence.put(item, account)
+        with pytest.raises(NotFound):
+            ask(shared, account, item)
+    assert rows_of(shared.database, acme, Question) == rows_of(shared.database, globex, Question) == []

@@ -42,7 +42,9 @@ from lib.sql import (
     update_rows,
 )
 from lib.tenancy import AccountRow, InstallationRow, account_ref
-from questions_api.model import Answer, Question, Tag, Vote
+from questions_api.model import Answer, Question
+from questions_api.tags.model import Tag
+from questions_api.votes.model import Vote
 from tests.factories import NOW, Site, asked, only_row, rows_of
 from tests.fakes import Clock
 from tests.tokens import ALICE, BOB, MALLORY

@@ -12,10 +12,11 @@ from lib.errors import NotFound
 from lib.events import EventKind, Subject
 from lib.principal import AccountId, Principal
 from lib.sql import Database
-from questions_api.model import Answer, PostKind, Question, Vote
+from questions_api.model import HOT_STEP_MS, HOT_STEPS, Answer, PostKind, Question
 from questions_api.posts import find_answer, remove_post
-from questions_api.votes import Post, Tally, Value, cast_vote
-from tests.factories import NOW, Site, answered, asked, events_of, only_row, rows_of
+from questions_api.votes.casting import Post, Tally, Value, cast_vote
+from questions_api.votes.model import Vote
+from tests.factories import ENG, NOW, Site, answered, asked, events_of, only_row, rows_of
 from tests.races import at_once, succeeded
 from tests.tokens import ALICE, BOB, CAROL, DAVE, MALLORY
 
@@ -242,3 +243,50 @@ def test_the_principal_decides_whose_vote_it_is(database: Database, sites: Sites
     database.write(partial(cast_vote, principal=carol, post=post, value=0, now=NOW), tenant_id=acme.tenant_id)
 
     assert only_row(database, acme, Vote).value == 1
+
+
+def hot_of(database: Database, site: Site, post: Post) -> int:
+    (row,) = [row for row in rows_of(database, site, Question) if row.id == post.id]
+    return row.hot
+
+
+def test_votes_lift_a_question_in_the_hot_list_by_half_a_day_each(database: Database, sites: Sites) -> None:
+    acme, _ = sites
+    post = asked(database, acme).post
+    start = hot_of(database, acme, post)
+
+    vote(database, acme, BOB, post, 1)
+    vote(database, acme, CAROL, post, 1)
+    assert hot_of(database, acme, post) == start + 2 * HOT_STEP_MS
+
+    vote(database, acme, CAROL, post, -1)
+    assert hot_of(database, acme, post) == start
+
+    vote(database, acme, BOB, post, 0)
+    assert hot_of(database, acme, post) == start - HOT_STEP_MS
+
+
+def test_the_lift_ends_after_two_weeks_of_votes_and_comes_down_as_it_went_up(database: Database, sites: Sites) -> None:
+    acme, _ = sites
+    post = asked(database, acme).post
+    start, crowd = hot_of(database, acme, post), voters(HOT_STEPS + 3)
+    for account in crowd:
+        vote(database, acme, account, post, 1)
+    assert hot_of(database, acme, post) == start + HOT_STEPS * HOT_STEP_MS
+
+    for account in crowd:
+        vote(database, acme, account, post, 0)
+    assert hot_of(database, acme, post) == start
+
+
+def test_every_change_of_a_vote_has_its_points_worked_out_anew(database: Database, sites: Sites) -> None:
+    acme, globex = sites
+    post = asked(database, acme).post
+    for value in (1, 1, -1, 0, 0):
+        vote(database, acme, BOB, post, value)
+
+    about = [event.about for event in events_of(database, acme, EventKind.TALLY_DUE)]
+
+    assert len(about) == 3
+    assert {(subject.question_id, subject.space_id) for subject in about} == {(post.id, ENG)}  # type: ignore[union-attr]
+    assert events_of(database, globex, EventKind.TALLY_DUE) == []

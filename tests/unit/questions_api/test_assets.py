@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lib.errors import NotFound
-from questions_api import assets
+from questions_api.frontend import assets
 
 
 @pytest.fixture

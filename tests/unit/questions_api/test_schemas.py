@@ -6,25 +6,31 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from lib.errors import Invalid
 from lib.grants import Grant, Grants, Item
 from lib.principal import AccountId, ContentId
-from questions_api.listings import AnswerRow, Order, QuestionRow
-from questions_api.schemas import (
-    AcceptBody,
-    AnswerBody,
+from lib.spaces import SpaceSettings
+from questions_api.answers.listings import AnswerRow
+from questions_api.answers.schemas import AcceptBody, AnswerBody, CommentBody, answer_rank, answer_view
+from questions_api.model import CloseReason
+from questions_api.questions.closing import Changes, Closing
+from questions_api.questions.listings import Order, StateFilter
+from questions_api.questions.rows import QuestionRow, WatchedQuestion
+from questions_api.questions.schemas import (
     AskBody,
+    ChangeBody,
     ListQuery,
-    SpaceSettingsBody,
-    VoteBody,
-    answer_rank,
-    answer_view,
-    grants_view,
+    MoveBody,
+    changes_of,
+    check_one_place,
+    list_name,
     question_detail,
     question_view,
-    tally_view,
-    time_view,
 )
-from questions_api.votes import Tally
+from questions_api.spaces.schemas import SpaceSettingsBody
+from questions_api.votes.casting import Tally
+from questions_api.votes.schemas import VoteBody, tally_view
+from questions_api.wire import time_view
 from tests.factories import ENG, NOW
 from tests.tokens import ALICE, BOB, CAROL
 
@@ -60,13 +66,22 @@ def question(**changes: Any) -> QuestionRow:
         "item": Item(ContentId(70001), ENG, "page", is_guarded=False),
         "container_id": 9,
         "author_id": AccountId(ALICE),
-        "state": "open",
+        "state": "accepted",
         "score": 5,
+        "hot": 0,
         "my_vote": 1,
         "answer_count": 2,
         "accepted_count": 1,
+        "watch_count": 3,
+        "version": 4,
         "created_at": NOW,
         "active_at": NOW + timedelta(hours=1),
+        "closed_at": None,
+        "close_reason": None,
+        "duplicate_of": None,
+        "is_locked": False,
+        "is_pinned": True,
+        "bounty": None,
     }
     return QuestionRow(**values | changes)
 
@@ -81,6 +96,7 @@ def answer(answer_id: int, **changes: Any) -> AnswerRow:
         "my_vote": 0,
         "created_at": NOW,
         "accepted_at": None,
+        "contested_at": None,
     }
     return AnswerRow(**values | changes)
 
@@ -95,6 +111,12 @@ ACCEPTED: list[tuple[type[BaseModel], str]] = [
     (AcceptBody, '{"answerId": "7"}'),
     (AcceptBody, '{"answerId": null}'),
     (SpaceSettingsBody, '{"chatEnabled": true, "version": 0}'),
+    (VoteBody, '{"value": -1}'),
+    (CommentBody, '{"commentId": "7"}'),
+    (ChangeBody, '{"state": "closed", "closeReason": "duplicate", "duplicateOf": "7"}'),
+    (ChangeBody, '{"isLocked": true, "isPinned": false, "tags": []}'),
+    (ChangeBody, '{"state": null}'),
+    (MoveBody, '{"pageId": "7"}'),
 ]
 REFUSED: list[tuple[type[BaseModel], str]] = [
     (AskBody, "{}"),
@@ -109,7 +131,7 @@ REFUSED: list[tuple[type[BaseModel], str]] = [
     (AnswerBody, '{"contentId": null}'),
     (AnswerBody, "[]"),
     (AnswerBody, '"7"'),
-    (VoteBody, '{"value": -1}'),
+    (VoteBody, '{"value": -2}'),
     (VoteBody, '{"value": 2}'),
     (VoteBody, '{"value": "1"}'),
     (VoteBody, '{"value": null}'),
@@ -122,6 +144,18 @@ REFUSED: list[tuple[type[BaseModel], str]] = [
     (SpaceSettingsBody, '{"chatEnabled": true, "version": -1}'),
     (SpaceSettingsBody, '{"chatEnabled": true}'),
     (SpaceSettingsBody, '{"chatEnabled": true, "version": 0, "downvotes": true}'),
+    (CommentBody, "{}"),
+    (CommentBody, '{"commentId": "x"}'),
+    (ChangeBody, '{"state": "answered"}'),
+    (ChangeBody, '{"closeReason": "spam"}'),
+    (ChangeBody, '{"duplicateOf": 7}'),
+    (ChangeBody, '{"isLocked": 1}'),
+    (ChangeBody, '{"isPinned": "true"}'),
+    (ChangeBody, '{"tags": "vpn"}'),
+    (ChangeBody, '{"tags": [' + ",".join(['"x"'] * 21) + "]}"),
+    (ChangeBody, '{"score": 1}'),
+    (MoveBody, '{"spaceId": "-1"}'),
+    (MoveBody, '{"blogPostId": "7"}'),
     (VoteBody, ""),
     (VoteBody, "{"),
     (VoteBody, "\ud800"),
@@ -151,7 +185,11 @@ def test_what_cannot_be_an_id_is_refused_wherever_one_stands(bad: str) -> None:
         (AskBody, "contentId"),
         (AnswerBody, "contentId"),
         (AcceptBody, "answerId"),
+        (CommentBody, "commentId"),
+        (ChangeBody, "duplicateOf"),
+        (MoveBody, "pageId"),
         (ListQuery, "space"),
+        (ListQuery, "page"),
     ):
         with pytest.raises(ValidationError) as refused:
             shape.model_validate({name: bad})
@@ -172,15 +210,18 @@ def test_a_list_has_its_defaults() -> None:
 @pytest.mark.parametrize(
     "parameters",
     [
-        {},
         {"space": "65537", "limit": "0"},
         {"space": "65537", "limit": "101"},
         {"space": "65537", "limit": "x"},
         {"space": "65537", "order": "hottest"},
         {"space": "65537", "order": "NEWEST"},
-        {"space": "65537", "state": "closed"},
+        {"space": "65537", "state": "deleted"},
         {"space": "65537", "cursor": "x" * 401},
-        {"space": "65537", "tag": "vpn"},
+        {"space": "65537", "tag": "x" * 201},
+        {"watching": "false"},
+        {"author": "a b"},
+        {"askedFrom": "2026-11-25T12:00:00"},
+        {"score": "7"},
     ],
 )
 def test_a_list_that_does_not_exist_is_refused(parameters: dict[str, str]) -> None:
@@ -190,9 +231,30 @@ def test_a_list_that_does_not_exist_is_refused(parameters: dict[str, str]) -> No
 
 def test_a_list_takes_its_parameters_as_text() -> None:
     query = ListQuery.model_validate(
-        {"space": "65537", "limit": "100", "order": "votes", "state": "unanswered", "cursor": "abc"}
+        {"limit": "100", "order": "votes", "state": "unanswered", "cursor": "abc", "askedFrom": "2026-11-25T12:00:00Z"}
     )
-    assert (query.limit, query.order, query.state, query.cursor) == (100, Order.VOTES, "unanswered", "abc")
+    assert (query.limit, query.order, query.state) == (100, Order.VOTES, StateFilter.UNANSWERED)
+    assert (query.space, query.cursor, query.asked_from) == (None, "abc", NOW)
+
+
+def test_a_cursor_is_good_for_its_own_query_whatever_the_size_of_the_page() -> None:
+    base: dict[str, str] = {"space": "65537", "tag": "vpn"}
+    names = [list_name(ListQuery.model_validate(base), order) for order in Order]
+    others: list[dict[str, str]] = [
+        {"space": "65538"},
+        {"tag": "sso"},
+        {"state": "open"},
+        {"author": ALICE},
+        {"page": "9"},
+        {"watching": "true"},
+        {"mine": "true"},
+        {"askedFrom": "2026-11-25T12:00:00Z"},
+        {"askedBefore": "2026-11-25T12:00:00Z"},
+    ]
+    names += [list_name(ListQuery.model_validate(base | other), Order.NEWEST) for other in others]
+    assert len(set(names)) == len(names)
+    longer = ListQuery.model_validate(base | {"limit": "100", "cursor": "abc"})
+    assert list_name(longer, Order.NEWEST) == names[0]
 
 
 @pytest.mark.parametrize(
@@ -214,12 +276,18 @@ def test_a_question_shows_ids_as_strings_and_no_text() -> None:
         "containerKind": "page",
         "containerId": "9",
         "authorId": ALICE,
-        "state": "open",
+        "state": "accepted",
         "answerCount": 2,
         "acceptedCount": 1,
+        "watchCount": 3,
         "tags": ["vpn"],
         "createdAt": "2026-11-25T12:00:00.000Z",
         "activeAt": "2026-11-25T13:00:00.000Z",
+        "closeReason": None,
+        "duplicateOf": None,
+        "isLocked": False,
+        "isPinned": True,
+        "bounty": None,
         "score": 5,
         "myVote": 1,
     }
@@ -237,21 +305,123 @@ def test_who_may_not_see_votes_and_tags_is_shown_none() -> None:
     assert tally_view(Tally(1, 5), FULL) == {"value": 1, "score": 5}
 
 
+MAY_NOTHING = dict.fromkeys(("answer", "vote", "downvote", "accept", "moderate", "delete"), False)
+
+
+def detail(
+    grants: Grants, viewer: str, *, settings: SpaceSettings | None = None, has_answered: bool = False, **changes: Any
+) -> Any:
+    return question_detail(
+        WatchedQuestion(question(**changes), is_muted=None),
+        [],
+        [ContentId(8)],
+        grants=grants,
+        settings=settings or SpaceSettings(),
+        viewer=AccountId(viewer),
+        has_answered=has_answered,
+    )
+
+
 @pytest.mark.parametrize(
-    ("grants", "viewer", "state", "may"),
+    ("grants", "viewer", "changes", "may"),
     [
-        (FULL, ALICE, "open", {"answer": True, "vote": False, "accept": True}),
-        (FULL, BOB, "open", {"answer": True, "vote": True, "accept": True}),
-        (VIEW_ONLY, ALICE, "open", {"answer": True, "vote": False, "accept": True}),
-        (VIEW_ONLY, BOB, "open", {"answer": True, "vote": False, "accept": False}),
-        (VIEW_ONLY, BOB, "closed", {"answer": False, "vote": False, "accept": False}),
-        (BLIND, BOB, "open", {"answer": True, "vote": False, "accept": False}),
+        (FULL, ALICE, {}, {"answer", "accept", "moderate", "delete"}),
+        (FULL, BOB, {}, {"answer", "vote", "accept", "moderate", "delete"}),
+        (VIEW_ONLY, ALICE, {}, {"answer", "accept", "delete"}),
+        (VIEW_ONLY, BOB, {}, {"answer"}),
+        (VIEW_ONLY, BOB, {"state": "closed"}, set()),
+        (VIEW_ONLY, BOB, {"is_locked": True}, set()),
+        (BLIND, BOB, {}, {"answer"}),
+        (FULL, BOB, {"author_id": None, "state": "closed"}, {"vote", "accept", "moderate", "delete"}),
     ],
 )
-def test_a_question_says_what_its_viewer_may_do(grants: Grants, viewer: str, state: str, may: dict[str, bool]) -> None:
-    shown = question_detail(question(state=state), [], [ContentId(8)], grants, AccountId(viewer))
-    assert shown["may"] == may
+def test_a_question_says_what_its_viewer_may_do(
+    grants: Grants, viewer: str, changes: dict[str, Any], may: set[str]
+) -> None:
+    shown = detail(grants, viewer, **changes)
+    assert shown["may"] == MAY_NOTHING | dict.fromkeys(may, True)
     assert shown["acceptedAnswerIds"] == ["8"]
+
+
+def test_what_the_space_chose_shows_in_what_its_viewer_may_do() -> None:
+    against = detail(FULL, BOB, settings=SpaceSettings(downvotes_allowed=True))
+    assert against["may"]["downvote"]
+    assert not detail(FULL, ALICE, settings=SpaceSettings(downvotes_allowed=True))["may"]["downvote"]
+    one_each = SpaceSettings(one_answer_each=True)
+    assert detail(FULL, BOB, settings=one_each)["may"]["answer"]
+    assert not detail(FULL, BOB, settings=one_each, has_answered=True)["may"]["answer"]
+    assert detail(FULL, BOB, has_answered=True)["may"]["answer"]
+
+
+@pytest.mark.parametrize(("is_muted", "watch"), [(None, None), (False, "watching"), (True, "muted")])
+def test_a_question_says_whether_its_viewer_watches_it(watch: str | None, *, is_muted: bool | None) -> None:
+    watched = WatchedQuestion(question(), is_muted)
+    shown = question_detail(watched, [], [], grants=FULL, settings=SpaceSettings(), viewer=AccountId(BOB))
+    assert shown["watch"] == watch
+
+
+def faults_of(body: str) -> set[str]:
+    with pytest.raises(Invalid) as refused:
+        changes_of(ChangeBody.model_validate_json(body))
+    return {fault.where for fault in refused.value.faults}
+
+
+@pytest.mark.parametrize(
+    ("body", "places"),
+    [
+        ("{}", {"/"}),
+        ('{"tags": null, "state": null}', {"/"}),
+        ('{"state": "closed"}', {"/closeReason"}),
+        ('{"state": "open", "closeReason": "outdated"}', {"/closeReason"}),
+        ('{"closeReason": "outdated"}', {"/closeReason"}),
+        ('{"state": "closed", "closeReason": "duplicate"}', {"/duplicateOf"}),
+        ('{"state": "closed", "closeReason": "outdated", "duplicateOf": "7"}', {"/duplicateOf"}),
+        ('{"duplicateOf": "7"}', {"/duplicateOf"}),
+        (
+            '{"closeReason": "duplicate", "tags": ["\\u202e", "ok", ""]}',
+            {
+                "/closeReason",
+                "/duplicateOf",
+                "/tags/0",
+                "/tags/2",
+            },
+        ),
+    ],
+)
+def test_everything_that_does_not_go_together_is_told_at_once(body: str, places: set[str]) -> None:
+    assert faults_of(body) == places
+
+
+@pytest.mark.parametrize(
+    ("body", "changes"),
+    [
+        (
+            '{"state": "closed", "closeReason": "duplicate", "duplicateOf": "7"}',
+            Changes(closing=Closing(CloseReason.DUPLICATE, ContentId(7))),
+        ),
+        ('{"state": "closed", "closeReason": "off-topic"}', Changes(closing=Closing(CloseReason.OFF_TOPIC))),
+        ('{"state": "open"}', Changes(reopens=True)),
+        ('{"isLocked": false, "isPinned": true}', Changes(is_locked=False, is_pinned=True)),
+        ('{"tags": []}', Changes(tags=())),
+        ('{"tags": ["Release  Notes", "release-notes"]}', Changes(tags=("release-notes",))),
+    ],
+)
+def test_a_body_says_what_is_to_be_otherwise(body: str, changes: Changes) -> None:
+    wanted = changes_of(ChangeBody.model_validate_json(body))
+    assert wanted == changes
+    assert wanted.needs_moderator is (changes.tags is None)
+
+
+@pytest.mark.parametrize(
+    ("body", "is_one"), [("{}", False), ('{"spaceId": "1", "pageId": "2"}', False), ('{"spaceId": "1"}', True)]
+)
+def test_a_question_moves_to_one_place(body: str, *, is_one: bool) -> None:
+    place = MoveBody.model_validate_json(body)
+    if is_one:
+        check_one_place(place)
+        return
+    with pytest.raises(Invalid):
+        check_one_place(place)
 
 
 def ranked(rows: list[AnswerRow], grants: Grants) -> list[int]:
@@ -280,13 +450,3 @@ def test_the_order_of_answers_tells_no_scores_to_who_may_not_see_them() -> None:
 
     assert [answer_rank(row, BLIND) for row in rows] == [answer_rank(row, BLIND) for row in louder]
     assert ranked(rows, BLIND) == [3, 2, 1]
-
-
-def test_grants_are_shown_as_the_grid_and_its_reason() -> None:
-    assert grants_view(ENG, Grants(ALL, Grant(view=True), Grant(), reason="types-not-listed")) == {
-        "spaceId": "65537",
-        "questions": {"view": True, "add": True, "delete": True},
-        "votes": {"view": True, "add": False, "delete": False},
-        "tags": {"view": False, "add": False, "delete": False},
-        "reason": "types-not-listed",
-    }

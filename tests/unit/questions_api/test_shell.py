@@ -7,7 +7,7 @@ import pytest
 
 from lib.principal import ClientKey, TenantId
 from lib.tenancy import Installation, InstallationState
-from questions_api.shell import VIEWS, failure_page, frame_policy, shell
+from questions_api.frontend.shell import VIEWS, failure_page, frame_policy, shell
 
 INSTALLATION = Installation(
     tenant_id=TenantId(1),

@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.errors import Invalid
-from questions_api.model import MAX_SLUG
-from questions_api.tags import MAX_TAGS, normalise, slugs_of
+from lib.errors import Fault, Invalid
+from questions_api.tags.curating import TagChange, description_fault
+from questions_api.tags.listings import TagOrder, TagRow, position
+from questions_api.tags.model import MAX_DESCRIPTION, MAX_SLUG
+from questions_api.tags.schemas import SpaceTagsBody, TagBody, space_tags, tag_change
+from questions_api.tags.slugs import MAX_TAGS, RESERVED, after_prefix, new_slug, normalise, slugs_of
 
 
 @pytest.mark.parametrize(
@@ -99,3 +102,91 @@ def test_too_many_tags_are_refused_along_with_the_rest() -> None:
         slugs_of([*(f"tag{number}" for number in range(MAX_TAGS + 1)), "-"])
     assert [fault.where for fault in refused.value.faults] == [f"/tags/{MAX_TAGS + 1}", "/tags"]
     assert len(slugs_of([f"tag{number}" for number in range(MAX_TAGS)] * 2)) == MAX_TAGS
+
+
+def test_no_text_is_too_long_to_be_refused() -> None:
+    assert normalise("x" * 10_000) is None
+    assert normalise(" " * 10_000 + "x") is None
+    # One character of these becomes eighteen.
+    assert normalise("\ufdfa" * 10_000) is None
+
+
+@pytest.mark.parametrize("word", sorted(RESERVED))
+def test_reserved_words_are_no_new_tags_and_say_so(word: str) -> None:
+    for typed in (word, word.upper(), f" {word} "):
+        assert new_slug(typed, "/slug") == (None, Fault("/slug", "is a reserved word and cannot be a tag"))
+    with pytest.raises(Invalid) as refused:
+        slugs_of(["vpn", word])
+    assert refused.value.faults == (Fault("/tags/1", "is a reserved word and cannot be a tag"),)
+
+
+def test_words_that_only_hold_a_reserved_one_are_tags() -> None:
+    assert slugs_of(["all-hands", "newsletter", "tagging"]) == ("all-hands", "newsletter", "tagging")
+
+
+def test_a_tag_that_bears_a_reserved_word_from_earlier_is_found_by_it() -> None:
+    assert normalise("New") == "new"
+
+
+@given(st.text(min_size=1, max_size=20), st.text(max_size=20))
+def test_exactly_what_begins_with_a_prefix_is_in_its_range(start: str, rest: str) -> None:
+    prefix, slug = normalise(start), normalise(rest)
+    if prefix is None or slug is None:
+        return
+    for text in (slug, prefix + slug):
+        # Databases compare bytes of UTF-8 or code units of UTF-16, which differ above the basic plane.
+        for encoding in ("utf-8", "utf-16-be"):
+            low, high, found = (one.encode(encoding) for one in (prefix, after_prefix(prefix), text))
+            assert (low <= found < high) == text.startswith(prefix), encoding
+
+
+@pytest.mark.parametrize(
+    ("text", "is_refused"),
+    [
+        ("", False),
+        ("How we reach the office network from home.", False),
+        ("Netzwerk \U0001f469\u200d\U0001f4bb und \u0646\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", False),
+        ("two\nlines", True),
+        ("bell\x07", True),
+        ("zero\x00", True),
+        ("\u202egnp.exe", True),
+        ("\u2067turned", True),
+        ("\ud800", True),
+        ("x" * MAX_DESCRIPTION, False),
+        ("x" * (MAX_DESCRIPTION + 1), True),
+        ("\U0001f44d" * (MAX_DESCRIPTION // 2), False),
+        ("\U0001f44d" * (MAX_DESCRIPTION // 2 + 1), True),
+        ("x" * 10_000, True),
+    ],
+)
+def test_a_description_is_one_line_that_reads_as_it_is_written(text: str, is_refused: bool) -> None:
+    fault = description_fault(text)
+    assert (fault is not None) == is_refused
+    assert fault is None or fault.where == "/description"
+
+
+def test_every_problem_of_a_change_is_named_at_once() -> None:
+    with pytest.raises(Invalid) as refused:
+        tag_change(TagBody(slug="tags", description="\u202ex"))
+    assert [fault.where for fault in refused.value.faults] == ["/slug", "/description"]
+
+
+def test_a_change_leaves_what_the_body_leaves_out() -> None:
+    assert tag_change(TagBody(slug="VPN Access")) == TagChange("vpn-access")
+    assert tag_change(TagBody(description=" Way in ")) == TagChange(None, "Way in", describes=True)
+    assert tag_change(TagBody(description=None, version=3)) == TagChange(None, None, describes=True, version=3)
+
+
+def test_a_space_features_and_requires_twenty_tags_at_most() -> None:
+    twenty = tuple(f"tag-{number}" for number in range(20))
+    held = space_tags(SpaceTagsBody(featured=twenty, required=("VPN", "vpn")))
+    assert (held.featured, held.required) == (twenty, ("vpn",))
+    with pytest.raises(Invalid) as refused:
+        space_tags(SpaceTagsBody(featured=(*twenty, "one-more"), required=("ok", "a/b", "new")))
+    assert [fault.where for fault in refused.value.faults] == ["/required/1", "/required/2", "/featured"]
+
+
+def test_the_longest_slug_fits_into_a_cursor() -> None:
+    row = TagRow(2**63 - 1, "\uffdc" * MAX_SLUG, None, 2**31 - 1, None, is_featured=False)
+    # A cursor holds 400 characters at most: the values in decimal, 20 bytes around them, and base64 of it all.
+    assert all(len(str(list(position(order, row)))) + 20 < 400 * 3 // 4 for order in TagOrder)

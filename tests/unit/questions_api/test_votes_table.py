@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from questions_api.votes import Transition, Value, transition
+from questions_api.votes.casting import Transition, Value, transition
 
 VALUES: tuple[Value, ...] = (-1, 0, 1)
 

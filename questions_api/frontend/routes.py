@@ -1,5 +1,8 @@
 """Routes of the front end: the signed shell, its immutable files and the icons that Confluence shows."""
 
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
 from urllib.parse import parse_qsl, urlsplit
 
 import azure.functions as func
@@ -7,13 +10,17 @@ import azure.functions as func
 from lib.authentication import authenticate_request
 from lib.errors import Failure, NotFound, Unauthenticated, Unavailable
 from lib.telemetry import Trace
+from lib.tenancy import note_licence
 from lib.web import Call, Nothing, Reply, Resource, Signed
-from questions_api import assets, shell
+from questions_api.frontend import assets, shell
 
 blueprint = func.Blueprint()
 
 _IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
 _FOR_A_DAY = {"Cache-Control": "public, max-age=86400"}
+_LICENCES = {"active": True, "none": False}
+"""What Confluence says of the site's licence in each signed address (`lic`)."""
+
 _CONTEXT = {"spaceId": "space-id", "spaceKey": "space-key", "contentId": "content-id"}
 """Context parameters of our module URLs, and the data attributes the front end reads them from."""
 
@@ -31,6 +38,16 @@ asset = Resource(blueprint, "ui_asset", "ui/assets/{name}", None)
 icon = Resource(blueprint, "ui_icon", "ui/icons/{name}", None)
 
 
+def _note_licence(call: Call, parameters: Mapping[str, str]) -> None:
+    """Remembers a licence that has come or gone. The page does not wait for it: the next one says it again."""
+    said = _LICENCES.get(parameters.get("lic", ""))
+    if said is None or said == call.installation.is_licensed:
+        return
+    with suppress(Unavailable):
+        call.write(partial(note_licence, tenant_id=call.tenant_id, is_licensed=said))
+        call.services.tenants.forget(call.installation.client_key)
+
+
 @view.operation("GET", takes=Signed)
 def show_view(call: Call, _: Signed) -> Reply:
     """The shell of one view, for the site and person that the signed address names."""
@@ -39,6 +56,7 @@ def show_view(call: Call, _: Signed) -> Reply:
         raise NotFound
     settings = call.services.settings
     parameters = dict(parse_qsl(urlsplit(call.request.target).query))
+    _note_licence(call, parameters)
     data = {attribute: parameters[given] for given, attribute in _CONTEXT.items() if given in parameters}
     entry = assets.entry()
     page = shell.shell(

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from lib.errors import NotFound
 from lib.events import EventKind, Subject
-from lib.outbox import append_event
+from lib.outbox import append_events
 from lib.principal import AccountId, ContentId, Principal, SpaceId, TenantId
 from lib.sql import (
     Instant,
@@ -22,7 +22,8 @@ from lib.sql import (
     update_bound,
 )
 from lib.tenancy import AccountRow, add_account
-from questions_api.model import Answer, PostKind, Question, Vote
+from questions_api.model import Answer, PostKind, Question, hot_lift
+from questions_api.votes.model import Vote
 
 Value = Literal[-1, 0, 1]
 
@@ -53,7 +54,8 @@ class Post:
     id: ContentId
     question_id: ContentId
     space_id: SpaceId
-    author_id: AccountId
+    author_id: AccountId | None
+    """None for a former user."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +95,15 @@ def _held(kind: PostKind, table: _Table) -> Select[Any]:
 
 def _count(table: _Table) -> Update:
     """Counters move by a step, never to a value: two votes at once must both count."""
-    return (
-        update_bound(table)
-        .where(table.id == bindparam("post_id"))
-        .values(
-            score=table.score + bindparam("by_score"),
-            up=table.up + bindparam("by_up"),
-            down=table.down + bindparam("by_down"),
-        )
-    )
+    score = table.score + bindparam("by_score")
+    steps: dict[str, Any] = {
+        "score": score,
+        "up": table.up + bindparam("by_up"),
+        "down": table.down + bindparam("by_down"),
+    }
+    if table is Question:
+        steps["hot"] = Question.hot + hot_lift(score) - hot_lift(Question.score)
+    return update_bound(table).where(table.id == bindparam("post_id")).values(**steps)
 
 
 _MINE = (
@@ -149,9 +151,9 @@ def cast_vote(session: Session, principal: Principal, post: Post, value: Value, 
             "by_down": step.down,
         },
     )
-    if value != 0:
-        about = Subject(post.question_id, post.space_id, post.id if post.kind is PostKind.ANSWER else None)
-        append_event(session, tenant_id, EventKind.POST_VOTED, about, now=now)
+    about = Subject(post.question_id, post.space_id, post.id if post.kind is PostKind.ANSWER else None)
+    kinds = (EventKind.TALLY_DUE,) if value == 0 else (EventKind.POST_VOTED, EventKind.TALLY_DUE)
+    append_events(session, tenant_id, kinds, about, now=now)
     return Tally(value, row.score + step.score)
 
 

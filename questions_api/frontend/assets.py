@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lib.errors import NotFound, Unavailable
 
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parent.parent.parent
 _DIST = _ROOT / "ui" / "dist"
 _ICONS = Path(__file__).resolve().parent / "icons"
 _ENTRY = "src/main.tsx"

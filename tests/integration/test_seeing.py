@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -9,11 +10,14 @@ from lib.authentication import Request, authenticate_context
 from lib.errors import NotFound, Unavailable
 from lib.principal import ContentId, SpaceId
 from lib.services import Services
+from lib.spaces import SpaceSettings, SpaceStatus, change_space_settings, set_space_status
 from lib.telemetry import trace_of
 from lib.web import Call
-from questions_api.listings import Order
+from questions_api.policy import SpaceArchived
 from questions_api.posts import QuestionHead
-from questions_api.viewing import Wanted, detail_of, page_of, see_answer, see_question
+from questions_api.questions.listings import ListFilter, Order
+from questions_api.questions.reading import Wanted, detail_of, page_of
+from questions_api.seeing import grants_in, see_answer, see_question
 from tests.factories import ENG, HR, NOW, Site, answered, asked, beside, content
 from tests.fakes import FakeConfluence
 from tests.tokens import ACME_KEY, ACME_SECRET, ALICE, BOB, DAVE, GLOBEX_KEY, GLOBEX_SECRET, MALLORY, context_token
@@ -70,8 +74,8 @@ def test_who_may_see_the_space_sees_its_posts(shared: Services, sites: Sites) ->
     answer_id = answered(shared.database, acme, question)
     given = call(shared, BOB, questionId=question.item.id, answerId=answer_id)
 
-    assert see_question(given).head == question
-    assert see_answer(given).head.question == question
+    assert see_question(given).head.item == question.item
+    assert see_answer(given).head.question.item == question.item
     detail = detail_of(given, question.item.id)
     assert (detail["id"], detail["tags"], detail["answerCount"]) == (str(question.item.id), ["vpn"], 1)
 
@@ -122,7 +126,7 @@ def test_a_question_on_a_page_is_confirmed_for_each_viewer(
     question = below_page(shared, acme, confluence, ALICE)
     answer_id = answered(shared.database, acme, question)
 
-    assert see_question(call(shared, ALICE, questionId=question.item.id)).head == question
+    assert see_question(call(shared, ALICE, questionId=question.item.id)).head.item == question.item
     refused_reads(call(shared, BOB, questionId=question.item.id, answerId=answer_id), question.item.id)
 
 
@@ -138,8 +142,8 @@ def test_while_confluence_is_away_nothing_is_shown(shared: Services, sites: Site
         detail_of(given, question.item.id)
 
 
-def wanted(limit: int, after: tuple[int, ...] | None = None, space_id: SpaceId = ENG) -> Wanted:
-    return Wanted(space_id, Order.NEWEST, only_unanswered=False, limit=limit, after=after)
+def wanted(limit: int, after: tuple[int, ...] | None = None, space_id: SpaceId | None = ENG) -> Wanted:
+    return Wanted(ListFilter(space_id=space_id), Order.NEWEST, limit, after)
 
 
 def test_pages_hold_what_the_viewer_may_see_and_lead_to_the_end(
@@ -192,3 +196,79 @@ def test_tags_come_with_the_rows_that_are_shown(shared: Services, sites: Sites) 
 
     assert page.tags == {tagged.item.id: ["sso", "vpn"], plain.item.id: []}
     assert page.next_position is None
+
+
+def walk(shared: Services, viewer: str, order: Order = Order.NEWEST, *, limit: int = 3) -> list[ContentId]:
+    """The ids of the whole site's list, page by page."""
+    seen: list[ContentId] = []
+    after: tuple[int, ...] | None = None
+    for _ in range(50):
+        page = page_of(call(shared, viewer), Wanted(ListFilter(), order, limit, after))
+        seen += [row.item.id for row in page.rows]
+        after = page.next_position
+        if after is None:
+            return seen
+    raise AssertionError("the list does not end")
+
+
+def test_the_sites_list_is_the_union_of_the_spaces_the_viewer_may_see(shared: Services, sites: Sites) -> None:
+    acme, globex = sites
+    spaces = [HR, HR, ENG, HR, HR, HR, HR, HR, ENG, HR]
+    heads = [
+        asked(shared.database, acme, space_id=space_id, created_at=NOW - timedelta(minutes=age))
+        for age, space_id in enumerate(spaces)
+    ]
+    asked(shared.database, globex, author=MALLORY, space_id=ENG)
+    of_eng = [head.item.id for head in heads if head.item.space_id == ENG]
+
+    assert walk(shared, BOB) == [head.item.id for head in heads]
+    assert walk(shared, DAVE) == of_eng
+    page = page_of(call(shared, DAVE), Wanted(ListFilter(), Order.NEWEST, 2))
+    assert ([row.item.id for row in page.rows], set(page.grants)) == (of_eng, {ENG})
+
+
+def test_an_order_by_votes_leaves_out_spaces_whose_votes_the_viewer_may_not_see(
+    shared: Services, sites: Sites, confluence: FakeConfluence
+) -> None:
+    acme, _ = sites
+    eng, hr = asked(shared.database, acme, space_id=ENG), asked(shared.database, acme, space_id=HR)
+    confluence.allow(BOB, HR, questions="v", tags="v")
+
+    assert set(walk(shared, BOB)) == {eng.item.id, hr.item.id}
+    for order in (Order.VOTES, Order.HOT):
+        assert walk(shared, BOB, order) == [eng.item.id]
+
+
+def settle(shared: Services, site: Site, **choices: bool) -> None:
+    change = partial(
+        change_space_settings, tenant_id=site.tenant_id, space_id=ENG, wanted=SpaceSettings(**choices), now=NOW
+    )
+    shared.write(change, trace=trace_of(None), tenant_id=site.tenant_id)
+    shared.spaces.forget(site.tenant_id)
+
+
+def test_in_a_space_where_it_is_switched_off_nothing_is_seen(shared: Services, sites: Sites) -> None:
+    acme, _ = sites
+    question = asked(shared.database, acme)
+    answer_id = answered(shared.database, acme, question)
+    settle(shared, acme, is_enabled=False)
+
+    refused_reads(call(shared, ALICE, questionId=question.item.id, answerId=answer_id), question.item.id)
+    assert grants_in(call(shared, ALICE), ENG).reason == "space-disabled"
+    assert walk(shared, ALICE) == []
+
+
+def test_in_an_archived_space_there_is_reading_and_no_writing(shared: Services, sites: Sites) -> None:
+    acme, _ = sites
+    question = asked(shared.database, acme)
+    archive = partial(set_space_status, tenant_id=acme.tenant_id, space_id=ENG, status=SpaceStatus.ARCHIVED, now=NOW)
+    assert shared.write(archive, trace=trace_of(None), tenant_id=acme.tenant_id)
+    shared.spaces.forget(acme.tenant_id)
+    given = call(shared, ALICE, questionId=question.item.id)
+
+    assert see_question(given).head == question
+    with pytest.raises(SpaceArchived):
+        see_question(given, for_write=True)
+    foreign = call(shared, MALLORY, client_key=GLOBEX_KEY, questionId=question.item.id)
+    with pytest.raises(NotFound):
+        see_question(foreign, for_write=True)
