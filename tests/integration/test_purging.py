@@ -11,9 +11,10 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from lib.errors import Unavailable
+from lib.idempotency import IdempotencyRow
 from lib.principal import TenantId
 from lib.services import Services
-from lib.sql import Database, Instant, Row, across_tenants
+from lib.sql import Database, Instant, Row, across_tenants, insert_row, select_rows
 from lib.tenancy import InstallationRow, InstallationState
 from lifecycle import purging
 from lifecycle.installing import InstallTokenRow
@@ -46,6 +47,11 @@ def value_for(table: Table, name: str, number: int) -> object:
     return str(number)[-4:]
 
 
+def _rows_of(table: Table, rows: int) -> int:
+    """A site has one row of some tables, such as its settings."""
+    return 1 if [column.name for column in table.primary_key.columns] == ["tenant_id"] else rows
+
+
 def fill(database: Database, site: Site, rows: int = 3) -> None:
     """`rows` rows of the site in every table with a tenant id, made from the metadata alone."""
 
@@ -53,7 +59,7 @@ def fill(database: Database, site: Site, rows: int = 3) -> None:
         for table in TENANT_TABLES:
             if table.name in {"installation", "installation_secret"}:
                 continue
-            for number in range(1, rows + 1):
+            for number in range(1, _rows_of(table, rows) + 1):
                 values = {column.name: value_for(table, column.name, number) for column in table.columns}
                 if table.name == "outbox":
                     values["id"] = site.tenant_id + number
@@ -124,7 +130,7 @@ def test_one_tenant_is_emptied_and_the_other_untouched(database: Database, sites
 
     assert set(counts(database, acme).values()) == {0}
     assert counts(database, globex) == before
-    assert deleted == {name: 1 if name.startswith("installation") else 3 for name in deleted}
+    assert deleted == {table.name: _rows_of(table, 3) for table in TENANT_TABLES}
     assert set(deleted) == {table.name for table in TENANT_TABLES}
 
 
@@ -321,3 +327,23 @@ def test_the_timers_run_forgets_expired_install_tokens(services: Services) -> No
     run_purge(services, Clock())
 
     assert tokens(services.database) == {"good"}
+
+
+def test_the_timers_run_forgets_answers_kept_for_their_day(services: Services, sites: Sites) -> None:
+    for site in sites:
+        for name, seconds in (("expired", 0), ("good", 1)):
+            row = {
+                "key_hash": name,
+                "route": "r",
+                "body_hash": "b",
+                "locked_until": NOW,
+                "expires_at": NOW + timedelta(seconds=seconds),
+            }
+            work = partial(Session.execute, statement=insert_row(site.tenant_id, IdempotencyRow, **row))
+            services.database.write(work)
+
+    run_purge(services, Clock())
+
+    for site in sites:
+        kept = select_rows(site.tenant_id, IdempotencyRow.key_hash)
+        assert services.database.read(lambda session, kept=kept: list(session.scalars(kept))) == ["good"]  # type: ignore[misc]
