@@ -16,7 +16,23 @@ WEBHOOK_EVENTS = (
     "content_removed",
     "content_permissions_updated",
     "space_permissions_updated",
+    "space_updated",
+    "space_removed",
+    "page_moved",
+    "page_trashed",
+    "page_restored",
+    "page_removed",
+    "page_archived",
+    "blog_moved",
+    "blog_trashed",
+    "blog_restored",
+    "blog_removed",
+    "user_deactivated",
+    "user_reactivated",
+    "user_removed",
+    "group_removed",
 )
+"""What changes our posts, or what somebody may see of them; docs/adr/0010-following-confluence.md says why each."""
 
 type Json = dict[str, object]
 

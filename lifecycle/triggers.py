@@ -2,14 +2,18 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache, partial
 
 import azure.functions as func
 from sqlalchemy.exc import SQLAlchemyError
 
 from lib.authentication import Identity, Request, authenticate_notice, authenticate_request
+from lib.confluence import Caller
 from lib.connect_jwt import peek_key_id, token_from, verify_install
 from lib.errors import Failure, NotFound
+from lib.idempotency import forget_expired_keys
 from lib.log import Log
 from lib.services import Services, services
 from lib.tenancy import InstallationRow
@@ -19,7 +23,7 @@ from lifecycle.install_keys import InstallKeys, fetch_through
 from lifecycle.installing import LifecycleRefused, install, set_enabled, uninstall
 from lifecycle.payloads import LifecycleEvent, parse_installed, parse_notice
 from lifecycle.purging import due_for_purge, forget_expired, purge
-from lifecycle.webhooks import EVENTS, note_report, parse_report
+from lifecycle.webhooks import EVENTS, Report, Stale, note_report, parse_report
 
 blueprint = func.Blueprint()
 log = Log("lifecycle")
@@ -27,6 +31,9 @@ log = Log("lifecycle")
 _WEBHOOK_BYTES = 1_000_000
 _PURGE_BUDGET_S = 120.0
 """Well below the host's `functionTimeout`; what is left over waits for the next run."""
+
+_LOOKUP_S = 2.0
+"""How long a webhook's answer may wait for the id of a space."""
 
 _DONE = Reply(status=204)
 
@@ -124,17 +131,39 @@ def on_webhook(call: Call, _: Signed) -> Reply:
         raise NotFound
     type_of = call.services.confluence.type_of
     types = frozenset({type_of("question"), type_of("answer")})
-    report = parse_report(event, call.request.body, content_types=types)
+    report = _with_space(call, parse_report(event, call.request.body, content_types=types))
     call.write(partial(note_report, tenant_id=call.tenant_id, report=report, now=call.now))
-    if report.permissions_changed:
+    if report.stale is not Stale.NOTHING:
         call.services.tenants.forget(call.installation.client_key)
+        call.services.spaces.forget(call.tenant_id)
     return _DONE
+
+
+@cache
+def _lookups() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=4, thread_name_prefix="space-lookup")
+
+
+def _with_space(call: Call, report: Report) -> Report:
+    """The report with the id of the space it names by key, where Confluence tells it soon enough.
+
+    Confluence waits for the answer to its webhook and sends it once, so this must not wait as long as other
+    reads do. Without the id the whole site is asked anew, which is never wrong.
+    """
+    if report.space_key is None or report.space_id is not None:
+        return report
+    asked = _lookups().submit(call.services.confluence.space_id_of, Caller(call.installation, None), report.space_key)
+    try:
+        return replace(report, space_id=asked.result(_LOOKUP_S))
+    except (Failure, TimeoutError):
+        asked.cancel()
+        return report
 
 
 @blueprint.function_name("purge_expired")
 @blueprint.timer_trigger(arg_name="timer", schedule="0 */10 * * * *", use_monitor=True)
 def purge_expired(timer: func.TimerRequest) -> None:
-    """Forgets the installations whose grace is over, and install tokens that have expired."""
+    """Forgets the installations whose grace is over, and what has expired: install tokens, kept answers."""
     del timer
     run_purge(services(), time.monotonic)
 
@@ -143,6 +172,8 @@ def run_purge(shared: Services, clock: Callable[[], float]) -> None:
     """One run within its time; an installation that cannot be purged now does not keep the others from it."""
     ends_at = clock() + _PURGE_BUDGET_S
     shared.database.write(partial(forget_expired, now=shared.now()))
+    while clock() < ends_at and shared.database.write(partial(forget_expired_keys, now=shared.now())):
+        pass
     for tenant_id in shared.read(partial(due_for_purge, now=shared.now())):
         if clock() >= ends_at:
             return

@@ -17,8 +17,8 @@ from lib.principal import AccountId, ContentId
 from lib.services import Services
 from lib.sql import Database
 from lib.tenancy import InstallationRow, InstallationState
-from lifecycle.webhooks import Report, note_report
-from questions_api.following import follow_changes
+from lifecycle.webhooks import Report, Stale, note_report
+from questions_api.following.following import follow_changes
 from questions_api.model import Answer, Question
 from questions_api.posts import remove_post
 from tests.factories import (
@@ -60,7 +60,8 @@ def report(
 ) -> None:
     """What the webhook's route writes down."""
     actor_id = None if actor is None else AccountId(actor)
-    noted = Report(content_id, change, actor_id, permissions_changed=change == "permissions_updated")
+    stale = Stale.RESTRICTIONS if change == "permissions_updated" else Stale.NOTHING
+    noted = Report(content_id=content_id, change=change, actor_id=actor_id, stale=stale)
     work = partial(note_report, tenant_id=site.tenant_id, report=noted, now=NOW)
     database.write(work, tenant_id=site.tenant_id)
 
