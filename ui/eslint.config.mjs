@@ -2,7 +2,7 @@
 import hooks from 'eslint-plugin-react-hooks';
 import tseslint from 'typescript-eslint';
 
-const FEATURES = ['questions', 'answers', 'votes', 'accepting', 'destinations'];
+const FEATURES = ['questions', 'answers', 'votes', 'accepting', 'destinations', 'importing'];
 
 /** One folder's forbidden imports; tests of a folder may use the fakes of `src/test`. */
 function boundary(files, groups) {

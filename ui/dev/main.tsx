@@ -41,7 +41,7 @@ if (state === 'readonly') {
   const none = { view: true, add: false, delete: false };
   site.grants = { ...site.grants, questions: none, tags: none, votes: { ...none, view: false } };
   for (const question of site.questions.values()) {
-    question.may = { answer: false, vote: false, accept: false };
+    question.may = { ...question.may, answer: false, vote: false, accept: false };
     delete question.score;
   }
 }

@@ -5,6 +5,7 @@ import { resume } from './api/posting';
 import { openServices, type Services, ServicesContext } from './api/services';
 import { useLoad } from './api/use-load';
 import { QuestionList } from './features/questions/question-list';
+import { ImportSection } from './features/importing/import-section';
 import type { HostBridge } from './host/bridge';
 import type { PageStart } from './host/page';
 import { type Route, startRoute, stateFor } from './routes';
@@ -27,7 +28,13 @@ interface ViewProps {
 
 function View({ route, spaceId, go, onResume }: ViewProps) {
   const toList = () => go({ view: 'questions' });
-  if (route.view === 'admin') return <DestinationsPage />;
+  if (route.view === 'admin') {
+    return (
+      <DestinationsPage>
+        <ImportSection />
+      </DestinationsPage>
+    );
+  }
   if (route.view === 'question') return <QuestionView key={route.id} id={route.id} onList={toList} />;
   if (!spaceId) {
     return (

@@ -32,7 +32,7 @@ interface Call {
   readonly idempotencyKey?: string;
 }
 
-async function call<Answered>(
+export async function call<Answered>(
   host: HostBridge,
   method: BackendMethod,
   path: string,

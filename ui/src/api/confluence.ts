@@ -53,7 +53,7 @@ function refusal(status: number, body: string): Failure {
   return new Failure(kind, sentenceFor(kind), { status });
 }
 
-async function send<Answered>(
+export async function send<Answered>(
   host: HostBridge,
   path: string,
   init?: ConfluenceInit,

@@ -4,6 +4,124 @@
  */
 
 export interface paths {
+    "/api/v1/answers/{answerId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                answerId: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Puts the answer into Confluence's trash, as the caller: its author or a moderator.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        delete: operations["api_answer_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/answers/{answerId}/accepted": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                answerId: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Accepts the answer: beside others where the space accepts several, else in their place.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        put: operations["api_answer_accepted_put"];
+        post?: never;
+        /**
+         * Takes back that the answer is accepted; others stay accepted.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        delete: operations["api_answer_accepted_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/answers/{answerId}/comment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                answerId: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes a comment on the question of the answer, written by the caller: its author or a moderator.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        post: operations["api_answer_comment_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/answers/{answerId}/flag": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                answerId: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Flags the answer for the moderators; `outdated` on an accepted one marks it as contested.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        put: operations["api_answer_flag_put"];
+        post?: never;
+        /**
+         * Withdraws the caller's open flag.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        delete: operations["api_answer_flag_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/answers/{answerId}/flags/resolution": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                answerId: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decides on all open flags of the answer, as a moderator; the second of two gets 409 with what stands.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        post: operations["api_answer_flags_resolution_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/answers/{answerId}/vote": {
         parameters: {
             query?: never;
@@ -14,8 +132,51 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Makes the caller's vote on the answer what the body says. */
+        /**
+         * Makes the caller's vote on the answer what the body says.
+         * @description Limit: `vote`, 60 a minute. Needs a licence.
+         */
         put: operations["api_answer_vote_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who changed what, newest first. With `format=csv` a table; its next page is in the `Link` header.
+         * @description Limit: `read`, 600 a minute.
+         */
+        get: operations["api_audit_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/contributors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who has earned the most points, over the spaces in which the caller may see questions and votes.
+         * @description Limit: `read`, 600 a minute.
+         */
+        get: operations["api_contributors_get"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -30,10 +191,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The site's chat destinations, the oldest first. */
+        /**
+         * The site's chat destinations, the oldest first.
+         * @description Limit: `read`, 600 a minute.
+         */
         get: operations["api_destinations_get"];
         put?: never;
-        /** Adds a chat destination. Its URL is kept encrypted and never shown again. */
+        /**
+         * Adds a chat destination. Its URL is kept encrypted and never shown again.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
         post: operations["api_destinations_post"];
         delete?: never;
         options?: never;
@@ -50,15 +217,24 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** One chat destination. */
+        /**
+         * One chat destination.
+         * @description Limit: `read`, 600 a minute.
+         */
         get: operations["api_destination_get"];
         put?: never;
         post?: never;
-        /** Removes the destination, its URL and its deliveries. */
+        /**
+         * Removes the destination, its URL and its deliveries.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
         delete: operations["api_destination_delete"];
         options?: never;
         head?: never;
-        /** Changes label, events or state. Activating forgets earlier failures. */
+        /**
+         * Changes label, events or state. Activating forgets earlier failures.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
         patch: operations["api_destination_patch"];
         trace?: never;
     };
@@ -71,7 +247,10 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** The destination's last hundred deliveries, the newest first. */
+        /**
+         * The destination's last hundred deliveries, the newest first.
+         * @description Limit: `read`, 600 a minute.
+         */
         get: operations["api_destination_deliveries_get"];
         put?: never;
         post?: never;
@@ -92,8 +271,91 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Sends a test card now and says what came of it. It enables and disables nothing. */
+        /**
+         * Sends a test card now and says what came of it. It enables and disables nothing.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
         post: operations["api_destination_test_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Ids and metadata of a space's questions and answers, part by part; no text, and votes as counts only.
+         * @description Limit: `heavy`, 20 a minute.
+         */
+        get: operations["api_export_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/answers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Registers an answer in the name of whoever gave it once; 200, and no change, when it was imported before.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        post: operations["api_imports_answers_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/known": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Which of the old system's posts were imported before, so that an import can be taken up again.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        post: operations["api_imports_known_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/questions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Registers a question in the name of whoever asked it once; 200, and no change, when it was imported before.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        post: operations["api_imports_questions_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -107,8 +369,97 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Who the caller is, and the names of our content types on this site. */
+        /**
+         * Who the caller is, and the names of our content types on this site.
+         * @description Limit: `read`, 600 a minute.
+         */
         get: operations["api_me_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pages/counts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How many questions were asked from each page, and how many have no answer. Restricted ones are left out.
+         * @description Limit: `read`, 600 a minute.
+         */
+        get: operations["api_page_counts_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pages/{pageId}/questions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pageId: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * The questions asked from a page or blog post, the newest first.
+         * @description Limit: `read`, 600 a minute.
+         */
+        get: operations["api_page_questions_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/people/{accountId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                accountId: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * What a person has asked and answered where the caller may see it. Unknown people have an empty profile.
+         * @description Limit: `read`, 600 a minute.
+         */
+        get: operations["api_person_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/people/{accountId}/data": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                accountId: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Everything stored about a person, for that person and for Confluence administrators.
+         * @description Limit: `heavy`, 20 a minute.
+         */
+        get: operations["api_person_data_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -124,10 +475,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Questions of a space. Without the right to see votes, vote order falls back to newest. */
+        /**
+         * Questions of a space or of all spaces. Without the right to see votes, orders by votes fall back to newest.
+         * @description Limit: `read`, 600 a minute.
+         */
         get: operations["api_questions_get"];
         put?: never;
-        /** Registers a question that the caller has created in Confluence; 200 when it is registered already. */
+        /**
+         * Registers a question that the caller has created in Confluence; 200 when it is registered already.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
         post: operations["api_questions_post"];
         delete?: never;
         options?: never;
@@ -144,14 +501,25 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** One question, and what the caller may do with it. */
+        /**
+         * One question, and what the caller may do with it.
+         * @description Limit: `read`, 600 a minute.
+         */
         get: operations["api_question_get"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Puts the question into Confluence's trash, as the caller: its author while nobody else has answered, or a moderator.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        delete: operations["api_question_delete"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Changes tags, or closes, reopens, locks or pins; all of it or nothing. Tags need their rights, the rest a moderator.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        patch: operations["api_question_patch"];
         trace?: never;
     };
     "/api/v1/questions/{questionId}/accepted": {
@@ -164,7 +532,10 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Accepts the answer, or none with null. */
+        /**
+         * Accepts the answer, beside others where the space accepts several, or none with null.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
         put: operations["api_question_accepted_put"];
         post?: never;
         delete?: never;
@@ -182,11 +553,251 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** The answers: accepted first, then by score, then the oldest. */
+        /**
+         * The answers: accepted first, then by score, then the oldest.
+         * @description Limit: `read`, 600 a minute.
+         */
         get: operations["api_question_answers_get"];
         put?: never;
-        /** Registers an answer that the caller has created in Confluence below the question. */
+        /**
+         * Registers an answer that the caller has created in Confluence below the question.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
         post: operations["api_question_answers_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/questions/{questionId}/answers/from-comment": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes an answer of a comment on the question, credited to the comment's author. Replies to the comment go with it. Its author or a moderator may.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        post: operations["api_answer_from_comment_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/questions/{questionId}/flag": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Flags the question for the moderators; flagging again changes the reason.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        put: operations["api_question_flag_put"];
+        post?: never;
+        /**
+         * Withdraws the caller's open flag.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        delete: operations["api_question_flag_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/questions/{questionId}/flags/resolution": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decides on all open flags of the question, as a moderator; the second of two gets 409 with what stands.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        post: operations["api_question_flags_resolution_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/questions/{questionId}/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * What the question duplicates, what duplicates it, and what people have related to it.
+         * @description Limit: `read`, 600 a minute.
+         */
+        get: operations["api_question_links_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/questions/{questionId}/links/{otherId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                questionId: string;
+                otherId: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Relates the question to the other one, which the caller must see as well. Its asker or a moderator may.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        put: operations["api_question_link_put"];
+        post?: never;
+        /**
+         * Takes that back; also where the caller has lost sight of the other question.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        delete: operations["api_question_link_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/questions/{questionId}/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Moves the question in Confluence, as the caller: its asker or a moderator, who may ask at the new place.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        post: operations["api_question_move_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/questions/{questionId}/related": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * At most five questions under the same tags, the newest first; none for those who may not see tags.
+         * @description Limit: `read`, 600 a minute.
+         */
+        get: operations["api_question_related_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/questions/{questionId}/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Who has been asked to answer the question, and whether they have.
+         * @description Limit: `read`, 600 a minute.
+         */
+        get: operations["api_question_requests_get"];
+        put?: never;
+        /**
+         * Asks a person who may see the question to answer it; 200 when somebody has asked them already.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        post: operations["api_question_requests_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/questions/{questionId}/requests/{accountId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                questionId: string;
+                accountId: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Takes a request back, as who made it, or declines it, as who is asked.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        delete: operations["api_question_request_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/questions/{questionId}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes a removed question out of Confluence's trash, as the caller, with all its votes and answers.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        post: operations["api_question_restore_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -203,8 +814,145 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
-        /** Makes the caller's vote on the question what the body says. */
+        /**
+         * Makes the caller's vote on the question what the body says.
+         * @description Limit: `vote`, 60 a minute. Needs a licence.
+         */
         put: operations["api_question_vote_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/questions/{questionId}/watch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Watches the question, or mutes it.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        put: operations["api_question_watch_put"];
+        post?: never;
+        /**
+         * Ends the caller's watch. Answering later makes a new one; to hear nothing more, mute.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        delete: operations["api_question_watch_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reconcile": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How far the comparison with Confluence has come, and what it repaired; for Confluence administrators.
+         * @description Limit: `read`, 600 a minute.
+         */
+        get: operations["api_reconcile_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Open questions that the caller is asked to answer and has not answered, the newest request first.
+         * @description Limit: `read`, 600 a minute.
+         */
+        get: operations["api_requests_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The site's settings, for Confluence administrators.
+         * @description Limit: `read`, 600 a minute.
+         */
+        get: operations["api_settings_get"];
+        /**
+         * Changes the site's settings, if they are still those of `version`.
+         * @description Limit: `write`, 120 a minute.
+         */
+        put: operations["api_settings_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/spaces/{spaceId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                spaceId: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * What members need to know of the space: its state, and the settings that shape posts.
+         * @description Limit: `read`, 600 a minute.
+         */
+        get: operations["api_space_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/spaces/{spaceId}/flags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                spaceId: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Flagged posts of the space, for its moderators: open ones from the oldest, resolved ones from the newest.
+         * @description Limit: `read`, 600 a minute.
+         */
+        get: operations["api_space_flags_get"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -221,10 +969,61 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** What the caller may do in the space: Questions, Votes and Tags by View, Add and Delete. */
+        /**
+         * What the caller, or for administrators another person, may do in the space, and why.
+         * @description Limit: `read`, 600 a minute.
+         */
         get: operations["api_space_grants_get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/spaces/{spaceId}/moderators": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                spaceId: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * The users and groups that may delete any question in the space, as far as Confluence shows them.
+         * @description Limit: `read`, 600 a minute.
+         */
+        get: operations["api_space_moderators_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/spaces/{spaceId}/seeding": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                spaceId: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * What the users and groups of the space hold of the app's rights, and what seeding would add.
+         * @description Limit: `read`, 600 a minute.
+         */
+        get: operations["api_space_seeding_get"];
+        put?: never;
+        /**
+         * Grants what is missing, as the calling administrator, to those named or to everybody who may view the space.
+         * @description Limit: `heavy`, 20 a minute.
+         */
+        post: operations["api_space_seeding_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -240,10 +1039,276 @@ export interface paths {
             };
             cookie?: never;
         };
-        /** The space's settings, for its administrators. */
+        /**
+         * The space's settings, for its administrators.
+         * @description Limit: `read`, 600 a minute.
+         */
         get: operations["api_space_settings_get"];
-        /** Changes the space's settings, if they are still those of `version`. */
+        /**
+         * Changes the space's settings, if they are still those of `version`.
+         * @description Limit: `write`, 120 a minute.
+         */
         put: operations["api_space_settings_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/spaces/{spaceId}/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                spaceId: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * The space's featured and required tags; none for those who may not see tags there.
+         * @description Limit: `read`, 600 a minute.
+         */
+        get: operations["api_space_tags_get"];
+        /**
+         * Replaces the space's featured and required tags, for its administrators.
+         * @description Limit: `write`, 120 a minute.
+         */
+        put: operations["api_space_tags_put"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/spaces/{spaceId}/watch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                spaceId: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Watches the questions of the space, or mutes them.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        put: operations["api_space_watch_put"];
+        post?: never;
+        /**
+         * Ends the caller's watch on the space.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        delete: operations["api_space_watch_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Tags in use where the caller sees them; administrators of Confluence also find those in use nowhere.
+         * @description Limit: `read`, 600 a minute.
+         */
+        get: operations["api_tags_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tags/{slug}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * One tag, also by a synonym: then `slug` is the tag's own.
+         * @description Limit: `read`, 600 a minute.
+         */
+        get: operations["api_tag_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Renames or describes the tag, for administrators of Confluence.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        patch: operations["api_tag_patch"];
+        trace?: never;
+    };
+    "/api/v1/tags/{slug}/experts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        /**
+         * Who knows about the tag: those an administrator has named, then those with enough points under it.
+         * @description Limit: `read`, 600 a minute.
+         */
+        get: operations["api_tag_experts_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tags/{slug}/experts/{accountId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+                accountId: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Names a person an expert on the tag, for administrators of Confluence.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        put: operations["api_tag_expert_put"];
+        post?: never;
+        /**
+         * Ends that a person is a named expert on the tag, for administrators of Confluence.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        delete: operations["api_tag_expert_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tags/{slug}/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes the tag a synonym of another, which takes over its questions, watches and experts.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        post: operations["api_tag_merge_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tags/{slug}/synonyms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Makes another slug stand for the tag, for administrators of Confluence.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        post: operations["api_tag_synonyms_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tags/{slug}/synonyms/{synonym}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+                synonym: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Frees a synonym of the tag, for administrators of Confluence.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        delete: operations["api_tag_synonym_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tags/{slug}/watch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Watches the questions that bear the tag, or mutes them; a synonym stands for its tag.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        put: operations["api_tag_watch_put"];
+        post?: never;
+        /**
+         * Ends the caller's watch on the tag.
+         * @description Limit: `write`, 120 a minute. Needs a licence.
+         */
+        delete: operations["api_tag_watch_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/watches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The caller's own watches, newest first, without those on what the caller may not see any more.
+         * @description Limit: `read`, 600 a minute.
+         */
+        get: operations["api_watches_get"];
+        put?: never;
         post?: never;
         delete?: never;
         options?: never;
@@ -265,6 +1330,10 @@ export interface components {
             code: string;
             /** @description Quote it when you report the problem. */
             traceId: string;
+            /** @description With 409 and 412, where it helps: what stands now. */
+            current?: {
+                [key: string]: unknown;
+            };
             /** @description Every fault found in the request. */
             problems?: {
                 /** @description JSON pointer into the body. */
@@ -289,7 +1358,7 @@ export interface components {
         AnswerBody: {
             /**
              * Contentid
-             * @description A Confluence id.
+             * @description A decimal id.
              */
             contentId: string;
         };
@@ -300,20 +1369,25 @@ export interface components {
             /** Next */
             next: string | null;
         };
-        /** AnswerView */
+        /**
+         * AnswerView
+         * @description A former user has no `authorId`. `contestedAt`: since when somebody says that it is no longer valid.
+         */
         AnswerView: {
             /** Id */
             id: string;
             /** Questionid */
             questionId: string;
             /** Authorid */
-            authorId: string;
+            authorId: string | null;
             /** Createdat */
             createdAt: string;
             /** Acceptedat */
             acceptedAt: string | null;
             /** Acceptedbyid */
             acceptedById: string | null;
+            /** Contestedat */
+            contestedAt: string | null;
             /** Score */
             score?: number;
             /** Myvote */
@@ -326,7 +1400,7 @@ export interface components {
         AskBody: {
             /**
              * Contentid
-             * @description A Confluence id.
+             * @description A decimal id.
              */
             contentId: string;
             /**
@@ -335,23 +1409,137 @@ export interface components {
              */
             tags: string[];
         };
+        /** AskedOfMePage */
+        AskedOfMePage: {
+            /** Items */
+            items: components["schemas"]["AskedOfMeView"][];
+            /** Next */
+            next: string | null;
+        };
+        /** AskedOfMeView */
+        AskedOfMeView: {
+            /** Questionid */
+            questionId: string;
+            /** Spaceid */
+            spaceId: string;
+            /** Requestedbyid */
+            requestedById: string | null;
+            /** Createdat */
+            createdAt: string;
+        };
+        /** AuditEntryView */
+        AuditEntryView: {
+            /** Id */
+            id: string;
+            /** At */
+            at: string;
+            /** Action */
+            action: string;
+            /** Actorid */
+            actorId: string | null;
+            /** Targetkind */
+            targetKind: string;
+            /** Targetid */
+            targetId: string;
+            /** Before */
+            before: {
+                [key: string]: unknown;
+            } | null;
+            /** After */
+            after: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** AuditListView */
+        AuditListView: {
+            /** Items */
+            items: components["schemas"]["AuditEntryView"][];
+            /** Next */
+            next: string | null;
+        };
         /**
          * ChangeBody
-         * @description What to change; members left out stay as they are, and null is no value.
+         * @description What is to be otherwise with a question; what is left out or null stays as it is.
          */
         ChangeBody: {
             /**
-             * Label
-             * @default
+             * Tags
+             * @description All the tags that the question is to bear.
+             * @default null
              */
-            label: string;
+            tags: string[] | null;
             /**
-             * Events
-             * @default []
+             * State
+             * @default null
              */
-            events: ("asked" | "answered" | "voted" | "accepted")[];
-            /** @default active */
-            state: components["schemas"]["DestinationState"];
+            state: ("open" | "closed") | null;
+            /**
+             * @description Needed to close.
+             * @default null
+             */
+            closeReason: components["schemas"]["CloseReason"] | null;
+            /**
+             * Duplicateof
+             * @description Needed to close as a duplicate, and only then.
+             * @default null
+             */
+            duplicateOf: string | null;
+            /**
+             * Islocked
+             * @description A locked question takes no answers.
+             * @default null
+             */
+            isLocked: boolean | null;
+            /**
+             * Ispinned
+             * @description Pinned questions lead the list of their space.
+             * @default null
+             */
+            isPinned: boolean | null;
+        };
+        /**
+         * CloseReason
+         * @description Why a moderator closed a question. The value is stored.
+         * @enum {string}
+         */
+        CloseReason: "duplicate" | "off-topic" | "answered-elsewhere" | "outdated" | "no-longer-needed";
+        /**
+         * CommentBody
+         * @description The comment on the question to make an answer of.
+         */
+        CommentBody: {
+            /**
+             * Commentid
+             * @description A decimal id.
+             */
+            commentId: string;
+        };
+        /**
+         * CommentView
+         * @description The comment that an answer has become.
+         */
+        CommentView: {
+            /** Commentid */
+            commentId: string;
+        };
+        /**
+         * ContributorPage
+         * @description `isPartial`: not every space was asked about.
+         */
+        ContributorPage: {
+            /** Items */
+            items: components["schemas"]["ContributorView"][];
+            /** Next */
+            next: string | null;
+            /** Ispartial */
+            isPartial: boolean;
+        };
+        /** ContributorView */
+        ContributorView: {
+            /** Accountid */
+            accountId: string;
+            /** Points */
+            points: number;
         };
         /** DeliveryPage */
         DeliveryPage: {
@@ -407,6 +1595,24 @@ export interface components {
             disclosure: components["schemas"]["Disclosure"];
         };
         /**
+         * DestinationChange
+         * @description What to change; members left out stay as they are, and null is no value.
+         */
+        DestinationChange: {
+            /**
+             * Label
+             * @default
+             */
+            label: string;
+            /**
+             * Events
+             * @default []
+             */
+            events: ("asked" | "answered" | "voted" | "accepted")[];
+            /** @default active */
+            state: components["schemas"]["DestinationState"];
+        };
+        /**
          * DestinationKind
          * @description The value is stored, so it is permanent.
          * @enum {string}
@@ -453,6 +1659,13 @@ export interface components {
          * @enum {string}
          */
         Disclosure: "link" | "title";
+        /** DroppedVotes */
+        DroppedVotes: {
+            /** Reason */
+            reason: string;
+            /** Count */
+            count: number;
+        };
         /**
          * EndpointView
          * @description What people tell an endpoint by: its host and the last four characters of its URL.
@@ -462,6 +1675,86 @@ export interface components {
             host: string;
             /** Ending */
             ending: string;
+        };
+        /** ExpertPage */
+        ExpertPage: {
+            /** Items */
+            items: components["schemas"]["ExpertView"][];
+            /** Next */
+            next: string | null;
+            /** Ispartial */
+            isPartial: boolean;
+        };
+        /**
+         * ExpertView
+         * @description `isNamed`: an administrator has named the person; else points have. `points` is absent where none are shown.
+         */
+        ExpertView: {
+            /** Accountid */
+            accountId: string;
+            /** Isnamed */
+            isNamed: boolean;
+            /** Points */
+            points?: number;
+        };
+        /** ExplanationView */
+        ExplanationView: {
+            /** Allowed */
+            allowed: boolean;
+            /** Rule */
+            rule: string;
+            /** Detail */
+            detail: string;
+        };
+        /**
+         * FlagBody
+         * @description What is wrong with the post. `outdated` of an accepted answer says that it is no longer valid.
+         */
+        FlagBody: {
+            reason: components["schemas"]["FlagReason"];
+        };
+        /** FlagPage */
+        FlagPage: {
+            /** Items */
+            items: components["schemas"]["FlaggedPostView"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * FlagReason
+         * @description What is wrong with a post. The value is stored.
+         * @enum {string}
+         */
+        FlagReason: "spam" | "rude" | "wrong" | "outdated";
+        /**
+         * FlagResolution
+         * @description What a moderator made of a flag. The value is stored.
+         * @enum {string}
+         */
+        FlagResolution: "upheld" | "dismissed";
+        /**
+         * FlaggedPostView
+         * @description How often the post was flagged for what; who flagged is not told. The last three are there once resolved.
+         */
+        FlaggedPostView: {
+            /** Kind */
+            kind: string;
+            /** Postid */
+            postId: string;
+            /** Questionid */
+            questionId: string;
+            /** Reasons */
+            reasons: {
+                [key: string]: number;
+            };
+            /** Since */
+            since: string;
+            /** Resolution */
+            resolution?: string | null;
+            /** Resolvedat */
+            resolvedAt?: string | null;
+            /** Resolvedbyid */
+            resolvedById?: string | null;
         };
         /** GrantView */
         GrantView: {
@@ -481,15 +1774,199 @@ export interface components {
             tags: components["schemas"]["GrantView"];
             /** Reason */
             reason: string | null;
+            /** Explanations */
+            explanations: {
+                [key: string]: components["schemas"]["ExplanationView"];
+            };
+            may: components["schemas"]["SpaceMay"];
         };
-        /** May */
+        /**
+         * ImportView
+         * @description What stands for the source now, the votes added by this call, and those that were not, by reason.
+         */
+        ImportView: {
+            /** Contentid */
+            contentId: string;
+            /** Votes */
+            votes: number;
+            /** Droppedvotes */
+            droppedVotes: components["schemas"]["DroppedVotes"][];
+            /** Isaccepted */
+            isAccepted: boolean;
+        };
+        /**
+         * ImportedAnswer
+         * @description An answer of the old system. `acceptedAt` is that of `createdAt` when absent.
+         */
+        ImportedAnswer: {
+            /**
+             * Source
+             * @description What the old system calls the post, such as `dc:123`.
+             */
+            source: string;
+            /**
+             * Contentid
+             * @description A decimal id.
+             */
+            contentId: string;
+            author: components["schemas"]["ImportedAuthor"];
+            /**
+             * Createdat
+             * Format: date-time
+             */
+            createdAt: string;
+            /**
+             * Votes
+             * @default []
+             */
+            votes: components["schemas"]["ImportedVoteBody"][];
+            /**
+             * Questionid
+             * @description A decimal id.
+             */
+            questionId: string;
+            /**
+             * Isaccepted
+             * @default false
+             */
+            isAccepted: boolean;
+            /**
+             * Acceptedat
+             * @default null
+             */
+            acceptedAt: string | null;
+        };
+        /**
+         * ImportedAuthor
+         * @description A person of this site, or what the old system called somebody who is none; of that a keyed hash is kept.
+         */
+        ImportedAuthor: {
+            /**
+             * Accountid
+             * @default null
+             */
+            accountId: string | null;
+            /**
+             * Former
+             * @default null
+             */
+            former: string | null;
+        };
+        /**
+         * ImportedClosing
+         * @description Why the question was closed. An import does not know of duplicates.
+         */
+        ImportedClosing: {
+            reason: components["schemas"]["CloseReason"];
+        };
+        /**
+         * ImportedQuestion
+         * @description A question of the old system. `activeAt` is that of `createdAt` when absent.
+         */
+        ImportedQuestion: {
+            /**
+             * Source
+             * @description What the old system calls the post, such as `dc:123`.
+             */
+            source: string;
+            /**
+             * Contentid
+             * @description A decimal id.
+             */
+            contentId: string;
+            author: components["schemas"]["ImportedAuthor"];
+            /**
+             * Createdat
+             * Format: date-time
+             */
+            createdAt: string;
+            /**
+             * Votes
+             * @default []
+             */
+            votes: components["schemas"]["ImportedVoteBody"][];
+            /**
+             * Activeat
+             * @default null
+             */
+            activeAt: string | null;
+            /**
+             * Tags
+             * @default []
+             */
+            tags: string[];
+            /**
+             * Bounty
+             * @default null
+             */
+            bounty: number | null;
+            /** @default null */
+            closed: components["schemas"]["ImportedClosing"] | null;
+        };
+        /** ImportedVoteBody */
+        ImportedVoteBody: {
+            /**
+             * Accountid
+             * @description An Atlassian account id.
+             */
+            accountId: string;
+            /**
+             * Value
+             * @enum {integer}
+             */
+            value: -1 | 1;
+        };
+        /**
+         * KnownBody
+         * @description Which posts of the old system to look for.
+         */
+        KnownBody: {
+            /** Sources */
+            sources: string[];
+        };
+        /** KnownSource */
+        KnownSource: {
+            /** Source */
+            source: string;
+            /** Contentid */
+            contentId: string;
+        };
+        /**
+         * KnownSources
+         * @description Those that were imported before and are still there.
+         */
+        KnownSources: {
+            /** Items */
+            items: components["schemas"]["KnownSource"][];
+        };
+        /**
+         * LinksView
+         * @description What the question is linked with, as far as the caller may see it; the newest first, at most 50 of each.
+         */
+        LinksView: {
+            duplicateOf: components["schemas"]["QuestionView"] | null;
+            /** Duplicates */
+            duplicates: components["schemas"]["QuestionView"][];
+            /** Related */
+            related: components["schemas"]["QuestionView"][];
+        };
+        /**
+         * May
+         * @description What the caller may do with the question now, as far as we decide it.
+         */
         May: {
             /** Answer */
             answer: boolean;
             /** Vote */
             vote: boolean;
+            /** Downvote */
+            downvote: boolean;
             /** Accept */
             accept: boolean;
+            /** Moderate */
+            moderate: boolean;
+            /** Delete */
+            delete: boolean;
         };
         /** Me */
         Me: {
@@ -504,7 +1981,185 @@ export interface components {
                 [key: string]: string;
             };
         };
-        /** QuestionDetail */
+        /** MergeBody */
+        MergeBody: {
+            /** Into */
+            into: string;
+        };
+        /** ModeratorsView */
+        ModeratorsView: {
+            /** Items */
+            items: components["schemas"]["PrincipalView"][];
+            /** Next */
+            next: string | null;
+            /** Reason */
+            reason: string | null;
+        };
+        /**
+         * MoveBody
+         * @description Where the question is to be: in a space, or on a page. One of the two.
+         */
+        MoveBody: {
+            /**
+             * Spaceid
+             * @default null
+             */
+            spaceId: string | null;
+            /**
+             * Pageid
+             * @default null
+             */
+            pageId: string | null;
+        };
+        /**
+         * OwnFlagView
+         * @description The caller's flag on the post.
+         */
+        OwnFlagView: {
+            /** Reason */
+            reason: string;
+            /** Createdat */
+            createdAt: string;
+        };
+        /** PageCountView */
+        PageCountView: {
+            /** Pageid */
+            pageId: string;
+            /** Questions */
+            questions: number;
+            /** Unanswered */
+            unanswered: number;
+        };
+        /**
+         * PageCounts
+         * @description Only the pages that the caller may see, in a space where the caller may see questions.
+         */
+        PageCounts: {
+            /** Items */
+            items: components["schemas"]["PageCountView"][];
+        };
+        /**
+         * PassKind
+         * @description What a pass reads. The value is stored.
+         * @enum {string}
+         */
+        PassKind: "recent-questions" | "recent-answers" | "all-questions" | "all-answers";
+        /** PassPage */
+        PassPage: {
+            /** Items */
+            items: components["schemas"]["PassView"][];
+            /** Next */
+            next: string | null;
+        };
+        /** PassView */
+        PassView: {
+            kind: components["schemas"]["PassKind"];
+            /** Startedat */
+            startedAt: string | null;
+            /** Finishedat */
+            finishedAt: string | null;
+            /** Dueat */
+            dueAt: string;
+            /** Isrunning */
+            isRunning: boolean;
+            /** Checked */
+            checked: number;
+            /** Registered */
+            registered: number;
+            /** Updated */
+            updated: number;
+            /** Removed */
+            removed: number;
+            /** Points */
+            points: number;
+        };
+        /**
+         * PersonalData
+         * @description `isComplete` is false where a table holds more rows than one answer gives.
+         */
+        PersonalData: {
+            /** Accountid */
+            accountId: string;
+            /** Tables */
+            tables: components["schemas"]["TableView"][];
+            /** Iscomplete */
+            isComplete: boolean;
+        };
+        /** PlannedView */
+        PlannedView: {
+            /** Type */
+            type: string;
+            /** Id */
+            id: string;
+            /** Administersspace */
+            administersSpace: boolean;
+            held: components["schemas"]["RightsView"];
+            missing: components["schemas"]["RightsView"];
+            /** Iscomplete */
+            isComplete: boolean;
+        };
+        /**
+         * PointsView
+         * @description Points for ever, and of the last 30 days, in the spaces whose votes the caller may see.
+         */
+        PointsView: {
+            /** Ever */
+            ever: number;
+            /** Recent */
+            recent: number;
+        };
+        /** PrincipalView */
+        PrincipalView: {
+            /** Type */
+            type: string;
+            /** Id */
+            id: string;
+        };
+        /**
+         * ProfilePostView
+         * @description One of the person's posts. `score` is absent where the caller may not see votes.
+         */
+        ProfilePostView: {
+            /** Kind */
+            kind: string;
+            /** Id */
+            id: string;
+            /** Questionid */
+            questionId: string;
+            /** Spaceid */
+            spaceId: string;
+            /** Isaccepted */
+            isAccepted: boolean;
+            /** Createdat */
+            createdAt: string;
+            /** Score */
+            score?: number;
+        };
+        /**
+         * ProfileView
+         * @description `points` is absent where the site shows none.
+         */
+        ProfileView: {
+            /** Accountid */
+            accountId: string;
+            points?: components["schemas"]["PointsView"];
+            /** Questions */
+            questions: components["schemas"]["ProfilePostView"][];
+            /** Answers */
+            answers: components["schemas"]["ProfilePostView"][];
+            /** Recent */
+            recent: components["schemas"]["ProfilePostView"][];
+            /** Tags */
+            tags: components["schemas"]["TagPointsView"][];
+            /** Experttags */
+            expertTags: string[];
+            /** Ispartial */
+            isPartial: boolean;
+        };
+        /**
+         * QuestionDetail
+         * @description `watch` is watching, muted or null; `version` goes up with every change but votes.
+         */
         QuestionDetail: {
             /** Id */
             id: string;
@@ -515,37 +2170,60 @@ export interface components {
             /** Containerid */
             containerId: string;
             /** Authorid */
-            authorId: string;
+            authorId: string | null;
             /** State */
             state: string;
             /** Answercount */
             answerCount: number;
             /** Acceptedcount */
             acceptedCount: number;
+            /** Watchcount */
+            watchCount: number;
             /** Tags */
             tags: string[];
             /** Createdat */
             createdAt: string;
             /** Activeat */
             activeAt: string;
+            /** Closereason */
+            closeReason: string | null;
+            /** Duplicateof */
+            duplicateOf: string | null;
+            /** Islocked */
+            isLocked: boolean;
+            /** Ispinned */
+            isPinned: boolean;
+            /** Bounty */
+            bounty: number | null;
             /** Score */
             score?: number;
             /** Myvote */
             myVote?: number;
             /** Acceptedanswerids */
             acceptedAnswerIds: string[];
+            /** Closedat */
+            closedAt: string | null;
+            /** Version */
+            version: number;
+            /** Watch */
+            watch: string | null;
             may: components["schemas"]["May"];
         };
-        /** QuestionPage */
+        /**
+         * QuestionPage
+         * @description `pinned` is there on the first page of a space's list without filters.
+         */
         QuestionPage: {
             /** Items */
             items: components["schemas"]["QuestionView"][];
             /** Next */
             next: string | null;
+            /** Pinned */
+            pinned?: components["schemas"]["QuestionView"][];
         };
         /**
          * QuestionView
-         * @description `score` and `myVote` are absent for those who may not see votes.
+         * @description `score` and `myVote` are absent for those who may not see votes. A former user has no `authorId`.
          */
         QuestionView: {
             /** Id */
@@ -557,23 +2235,93 @@ export interface components {
             /** Containerid */
             containerId: string;
             /** Authorid */
-            authorId: string;
+            authorId: string | null;
             /** State */
             state: string;
             /** Answercount */
             answerCount: number;
             /** Acceptedcount */
             acceptedCount: number;
+            /** Watchcount */
+            watchCount: number;
             /** Tags */
             tags: string[];
             /** Createdat */
             createdAt: string;
             /** Activeat */
             activeAt: string;
+            /** Closereason */
+            closeReason: string | null;
+            /** Duplicateof */
+            duplicateOf: string | null;
+            /** Islocked */
+            isLocked: boolean;
+            /** Ispinned */
+            isPinned: boolean;
+            /** Bounty */
+            bounty: number | null;
             /** Score */
             score?: number;
             /** Myvote */
             myVote?: number;
+        };
+        /**
+         * RequestBody
+         * @description Whom to ask.
+         */
+        RequestBody: {
+            /**
+             * Accountid
+             * @description An Atlassian account id.
+             */
+            accountId: string;
+        };
+        /** RequestPage */
+        RequestPage: {
+            /** Items */
+            items: components["schemas"]["RequestView"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * RequestView
+         * @description `isDone`: that person has answered. Former users have no account id.
+         */
+        RequestView: {
+            /** Accountid */
+            accountId: string | null;
+            /** Requestedbyid */
+            requestedById: string | null;
+            /** Createdat */
+            createdAt: string;
+            /** Isdone */
+            isDone: boolean;
+        };
+        /**
+         * ResolutionBody
+         * @description What the moderator makes of all open flags of the post.
+         */
+        ResolutionBody: {
+            resolution: components["schemas"]["FlagResolution"];
+        };
+        /**
+         * ResolvedView
+         * @description How many flags were resolved.
+         */
+        ResolvedView: {
+            /** Resolution */
+            resolution: string;
+            /** Count */
+            count: number;
+        };
+        /** RightsView */
+        RightsView: {
+            /** Questions */
+            questions: string[];
+            /** Votes */
+            votes: string[];
+            /** Tags */
+            tags: string[];
         };
         /**
          * ScopeView
@@ -585,6 +2333,58 @@ export interface components {
             /** Spaceid */
             spaceId?: string;
         };
+        /** SeededListView */
+        SeededListView: {
+            /** Items */
+            items: components["schemas"]["SeededView"][];
+            /** Next */
+            next: string | null;
+        };
+        /** SeededView */
+        SeededView: {
+            /** Type */
+            type: string;
+            /** Id */
+            id: string;
+            /** Outcome */
+            outcome: string;
+            granted: components["schemas"]["RightsView"];
+            /** Reason */
+            reason: string | null;
+            /** Instructions */
+            instructions: string[];
+        };
+        /**
+         * SeedingBody
+         * @description Whom to grant rights; everybody who may view the space where nobody is named.
+         */
+        SeedingBody: {
+            /**
+             * Subjects
+             * @default null
+             */
+            subjects: components["schemas"]["SubjectBody"][] | null;
+        };
+        /** SeedingView */
+        SeedingView: {
+            /** Items */
+            items: components["schemas"]["PlannedView"][];
+            /** Next */
+            next: string | null;
+            /** Instructions */
+            instructions: string[];
+        };
+        /** SiteChoices */
+        SiteChoices: {
+            /** Enabledbydefault */
+            enabledByDefault: boolean;
+            /** Showscontributors */
+            showsContributors: boolean;
+            /** Expertpoints */
+            expertPoints: number;
+            /** Probesrights */
+            probesRights: boolean;
+        };
         /**
          * SiteScope
          * @description The questions of every space whose administrator has let chat carry it.
@@ -595,6 +2395,88 @@ export interface components {
              * @enum {string}
              */
             kind: "site";
+        };
+        /**
+         * SiteSettingsBody
+         * @description Settings of the site; what is left out stays as it is. `version` is the one the change is based on.
+         */
+        SiteSettingsBody: {
+            /**
+             * Enabledbydefault
+             * @default true
+             */
+            enabledByDefault: boolean;
+            /**
+             * Showscontributors
+             * @default true
+             */
+            showsContributors: boolean;
+            /**
+             * Expertpoints
+             * @default 100
+             */
+            expertPoints: number;
+            /**
+             * Probesrights
+             * @description Where the site does not list our types: rights on one question stand for its space.
+             * @default false
+             */
+            probesRights: boolean;
+            /**
+             * Version
+             * @description The version that the change is based on.
+             */
+            version: number;
+        };
+        /** SiteSettingsView */
+        SiteSettingsView: {
+            /** Enabledbydefault */
+            enabledByDefault: boolean;
+            /** Showscontributors */
+            showsContributors: boolean;
+            /** Expertpoints */
+            expertPoints: number;
+            /** Probesrights */
+            probesRights: boolean;
+            /** Version */
+            version: number;
+            defaults: components["schemas"]["SiteChoices"];
+        };
+        /** SpaceChoices */
+        SpaceChoices: {
+            /** Isenabled */
+            isEnabled: boolean | null;
+            /** Chatenabled */
+            chatEnabled: boolean;
+            /** Downvotesallowed */
+            downvotesAllowed: boolean;
+            /** Oneanswereach */
+            oneAnswerEach: boolean;
+            /** Severalaccepted */
+            severalAccepted: boolean;
+            /** Mintags */
+            minTags: number;
+            /** Maxtags */
+            maxTags: number;
+        };
+        /** SpaceMay */
+        SpaceMay: {
+            /** Ask */
+            ask: boolean;
+            /** Answer */
+            answer: boolean;
+            /** Vote */
+            vote: boolean;
+            /** Takevoteback */
+            takeVoteBack: boolean;
+            /** Addtags */
+            addTags: boolean;
+            /** Removetags */
+            removeTags: boolean;
+            /** Moderate */
+            moderate: boolean;
+            /** Administerspace */
+            administerSpace: boolean;
         };
         /**
          * SpaceScope
@@ -614,20 +2496,216 @@ export interface components {
         };
         /**
          * SpaceSettingsBody
-         * @description Settings of a space; `version` is the one the change is based on.
+         * @description Settings of a space; what is left out stays as it is. `version` is the one the change is based on.
          */
         SpaceSettingsBody: {
-            /** Chatenabled */
+            /**
+             * Isenabled
+             * @description null follows the site's choice.
+             * @default null
+             */
+            isEnabled: boolean | null;
+            /**
+             * Chatenabled
+             * @default false
+             */
             chatEnabled: boolean;
-            /** Version */
+            /**
+             * Downvotesallowed
+             * @default false
+             */
+            downvotesAllowed: boolean;
+            /**
+             * Oneanswereach
+             * @default false
+             */
+            oneAnswerEach: boolean;
+            /**
+             * Severalaccepted
+             * @default false
+             */
+            severalAccepted: boolean;
+            /**
+             * Mintags
+             * @default 0
+             */
+            minTags: number;
+            /**
+             * Maxtags
+             * @default 5
+             */
+            maxTags: number;
+            /**
+             * Version
+             * @description The version that the change is based on.
+             */
             version: number;
         };
         /** SpaceSettingsView */
         SpaceSettingsView: {
+            /** Isenabled */
+            isEnabled: boolean | null;
             /** Chatenabled */
             chatEnabled: boolean;
+            /** Downvotesallowed */
+            downvotesAllowed: boolean;
+            /** Oneanswereach */
+            oneAnswerEach: boolean;
+            /** Severalaccepted */
+            severalAccepted: boolean;
+            /** Mintags */
+            minTags: number;
+            /** Maxtags */
+            maxTags: number;
             /** Version */
             version: number;
+            defaults: components["schemas"]["SpaceChoices"];
+        };
+        /**
+         * SpaceTagsBody
+         * @description The space's featured tags, and those of which each new question bears at least one.
+         */
+        SpaceTagsBody: {
+            /** Featured */
+            featured: string[];
+            /** Required */
+            required: string[];
+        };
+        /** SpaceTagsView */
+        SpaceTagsView: {
+            /** Featured */
+            featured: string[];
+            /** Required */
+            required: string[];
+        };
+        /**
+         * SpaceView
+         * @description What members need to know of a space.
+         */
+        SpaceView: {
+            /** Spaceid */
+            spaceId: string;
+            /** Status */
+            status: string;
+            /** Isenabled */
+            isEnabled: boolean;
+            /** Downvotesallowed */
+            downvotesAllowed: boolean;
+            /** Oneanswereach */
+            oneAnswerEach: boolean;
+            /** Severalaccepted */
+            severalAccepted: boolean;
+            /** Mintags */
+            minTags: number;
+            /** Maxtags */
+            maxTags: number;
+        };
+        /** SubjectBody */
+        SubjectBody: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "user" | "group";
+            /** Id */
+            id: string;
+        };
+        /** SynonymBody */
+        SynonymBody: {
+            /** Slug */
+            slug: string;
+        };
+        /**
+         * TableView
+         * @description Rows in the order of `columns`; references read as the person's account id, or null for other people.
+         */
+        TableView: {
+            /** Name */
+            name: string;
+            /** Columns */
+            columns: string[];
+            /** Rows */
+            rows: (string | number | boolean | null)[][];
+            /** Iscomplete */
+            isComplete: boolean;
+        };
+        /**
+         * TagBody
+         * @description What is left out stays as it is; a description of null is none. The old slug stays as a synonym.
+         */
+        TagBody: {
+            /**
+             * Slug
+             * @default null
+             */
+            slug: string | null;
+            /**
+             * Description
+             * @default null
+             */
+            description: string | null;
+            /**
+             * Version
+             * @default null
+             */
+            version: number | null;
+        };
+        /**
+         * TagDetail
+         * @description `experts` are those named by hand; `watch` is watching, muted or null.
+         */
+        TagDetail: {
+            /** Slug */
+            slug: string;
+            /** Description */
+            description: string | null;
+            /** Questioncount */
+            questionCount: number;
+            /** Ispartial */
+            isPartial: boolean;
+            /** Synonyms */
+            synonyms: string[];
+            /** Experts */
+            experts: string[];
+            /** Watch */
+            watch: string | null;
+            /** Version */
+            version: number;
+        };
+        /**
+         * TagPage
+         * @description `isPartial` says that the site has more spaces than one answer looks into.
+         */
+        TagPage: {
+            /** Items */
+            items: components["schemas"]["TagView"][];
+            /** Next */
+            next: string | null;
+            /** Ispartial */
+            isPartial: boolean;
+        };
+        /** TagPointsView */
+        TagPointsView: {
+            /** Slug */
+            slug: string;
+            /** Points */
+            points: number;
+        };
+        /**
+         * TagView
+         * @description `questionCount` and `lastUsedAt` are about the spaces the caller sees, without questions below pages.
+         */
+        TagView: {
+            /** Slug */
+            slug: string;
+            /** Description */
+            description: string | null;
+            /** Questioncount */
+            questionCount: number;
+            /** Lastusedat */
+            lastUsedAt: string | null;
+            /** Isfeatured */
+            isFeatured: boolean;
         };
         /**
          * TallyView
@@ -653,24 +2731,463 @@ export interface components {
         };
         /**
          * VoteBody
-         * @description 1 votes, 0 takes the vote back.
+         * @description 1 votes for the post, -1 against it where the space takes such votes, 0 takes the vote back.
          */
         VoteBody: {
             /**
              * Value
              * @enum {integer}
              */
-            value: 0 | 1;
+            value: -1 | 0 | 1;
+        };
+        /**
+         * WatchBody
+         * @description Watch, or mute: nothing more is told about the target, whatever else the caller watches.
+         */
+        WatchBody: {
+            /**
+             * Muted
+             * @default false
+             */
+            muted: boolean;
+        };
+        /**
+         * WatchItem
+         * @description `target` is the id of a question or space, or the slug of a tag.
+         */
+        WatchItem: {
+            /** Kind */
+            kind: string;
+            /** Target */
+            target: string;
+            /** Watch */
+            watch: string;
+            /** Isautomatic */
+            isAutomatic: boolean;
+            /** Createdat */
+            createdAt: string;
+        };
+        /** WatchPage */
+        WatchPage: {
+            /** Items */
+            items: components["schemas"]["WatchItem"][];
+            /** Next */
+            next: string | null;
+        };
+        /**
+         * WatchView
+         * @description `watch` is watching, muted or null.
+         */
+        WatchView: {
+            /** Watch */
+            watch: string | null;
         };
     };
-    responses: never;
-    parameters: never;
+    responses: {
+        /** @description Bad request. */
+        BadRequest: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Unauthorized. */
+        Unauthorized: {
+            headers: {
+                "WWW-Authenticate": components["headers"]["WWW-Authenticate"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Forbidden. */
+        Forbidden: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Not found. */
+        NotFound: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Method not allowed. */
+        MethodNotAllowed: {
+            headers: {
+                Allow: components["headers"]["Allow"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Conflict. */
+        Conflict: {
+            headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Precondition failed. */
+        PreconditionFailed: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Content too large. */
+        ContentTooLarge: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Unsupported media type. */
+        UnsupportedMediaType: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Unprocessable content. */
+        UnprocessableContent: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Too many requests. */
+        TooManyRequests: {
+            headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimit-Policy"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Internal server error. */
+        InternalServerError: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Service unavailable. */
+        ServiceUnavailable: {
+            headers: {
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
+    parameters: {
+        /** @description ETags the caller has; 304 when one of them is still right. */
+        "If-None-Match": string;
+        /** @description The ETag that the change is based on, or `*`. */
+        "If-Match": string;
+        /** @description A name of this request, of the caller's choice: asking again with it is asking once. */
+        "Idempotency-Key": string;
+    };
     requestBodies: never;
-    headers: never;
+    headers: {
+        /** @description Strong tag of these bytes; leads with the version where there is one. */
+        ETag: string;
+        /** @description Name, what remains and seconds until it is whole again: `"read";r=599;t=1`. */
+        RateLimit: string;
+        /** @description The limit that was reached: `"read";q=600;w=60`. */
+        "RateLimit-Policy": string;
+        /** @description Seconds until asking again makes sense. */
+        "Retry-After": number;
+        /** @description The next part, where there is one: `</api/v1/…>; rel="next"`. */
+        Link: string;
+        /** @description `true` when the answer was given before for this key. */
+        "Idempotency-Replayed": string;
+        /** @description The methods of this address. */
+        Allow: string;
+        /** @description `JWT`. */
+        "WWW-Authenticate": string;
+    };
     pathItems: never;
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    api_answer_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                answerId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is nothing to say. */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_answer_accepted_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                answerId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuestionDetail"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_answer_accepted_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                answerId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuestionDetail"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_answer_comment_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request, of the caller's choice: asking again with it is asking once. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                answerId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Created. */
+            201: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommentView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_answer_flag_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                answerId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FlagBody"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnFlagView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_answer_flag_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                answerId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is nothing to say. */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_answer_flags_resolution_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request, of the caller's choice: asking again with it is asking once. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                answerId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResolutionBody"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResolvedView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     api_answer_vote_put: {
         parameters: {
             query?: never;
@@ -689,90 +3206,41 @@ export interface operations {
             /** @description Done. */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["TallyView"];
                 };
             };
-            /** @description Bad request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Method not allowed */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Content too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported media type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
-    api_destinations_get: {
+    api_audit_get: {
         parameters: {
-            query?: never;
-            header?: never;
+            query?: {
+                cursor?: string;
+                limit?: number;
+                action?: string;
+                actor?: string;
+                from?: string;
+                to?: string;
+                format?: "json" | "csv";
+            };
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -781,63 +3249,130 @@ export interface operations {
             /** @description Done. */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    Link: components["headers"]["Link"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                    "application/json": components["schemas"]["AuditListView"];
+                };
+            };
+            /** @description What the caller has is still right. */
+            304: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_contributors_get: {
+        parameters: {
+            query?: {
+                cursor?: string;
+                limit?: number;
+                space?: string;
+                tag?: string;
+                days?: "7" | "30" | "90";
+            };
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContributorPage"];
+                };
+            };
+            /** @description What the caller has is still right. */
+            304: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_destinations_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DestinationPage"];
                 };
             };
-            /** @description Bad request */
-            400: {
+            /** @description What the caller has is still right. */
+            304: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Method not allowed */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     api_destinations_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A name of this request, of the caller's choice: asking again with it is asking once. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -847,102 +3382,37 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Done. */
+            /** @description Created. */
             201: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DestinationView"];
                 };
             };
-            /** @description Bad request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Method not allowed */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Conflict */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Content too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported media type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable content */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     api_destination_get: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
             path: {
                 destinationId: string;
             };
@@ -953,66 +3423,31 @@ export interface operations {
             /** @description Done. */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DestinationView"];
                 };
             };
-            /** @description Bad request */
-            400: {
+            /** @description What the caller has is still right. */
+            304: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Method not allowed */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     api_destination_delete: {
@@ -1026,67 +3461,24 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Done. */
+            /** @description Done; there is nothing to say. */
             204: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content?: never;
             };
-            /** @description Bad request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Method not allowed */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     api_destination_patch: {
@@ -1100,97 +3492,39 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["ChangeBody"];
+                "application/json": components["schemas"]["DestinationChange"];
             };
         };
         responses: {
             /** @description Done. */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DestinationView"];
                 };
             };
-            /** @description Bad request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Method not allowed */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Content too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported media type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     api_destination_deliveries_get: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
             path: {
                 destinationId: string;
             };
@@ -1201,72 +3535,40 @@ export interface operations {
             /** @description Done. */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["DeliveryPage"];
                 };
             };
-            /** @description Bad request */
-            400: {
+            /** @description What the caller has is still right. */
+            304: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Method not allowed */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     api_destination_test_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A name of this request, of the caller's choice: asking again with it is asking once. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
             path: {
                 destinationId: string;
             };
@@ -1277,72 +3579,40 @@ export interface operations {
             /** @description Done. */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["TrialView"];
                 };
             };
-            /** @description Bad request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Method not allowed */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
-    api_me_get: {
+    api_export_get: {
         parameters: {
-            query?: never;
-            header?: never;
+            query: {
+                space: string;
+                format?: "jsonl" | "csv";
+                cursor?: string;
+                limit?: number;
+            };
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -1351,60 +3621,219 @@ export interface operations {
             /** @description Done. */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    Link: components["headers"]["Link"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/jsonl": string;
+                    "text/csv": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_imports_answers_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request, of the caller's choice: asking again with it is asking once. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportedAnswer"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportView"];
+                };
+            };
+            /** @description Created. */
+            201: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_imports_known_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request, of the caller's choice: asking again with it is asking once. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["KnownBody"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KnownSources"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_imports_questions_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request, of the caller's choice: asking again with it is asking once. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportedQuestion"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportView"];
+                };
+            };
+            /** @description Created. */
+            201: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_me_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Me"];
                 };
             };
-            /** @description Bad request */
-            400: {
+            /** @description What the caller has is still right. */
+            304: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Method not allowed */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
-    api_questions_get: {
+    api_page_counts_get: {
         parameters: {
             query: {
-                space: string;
-                order?: "newest" | "votes";
-                state?: "unanswered";
-                cursor?: string;
-                limit?: number;
+                ids: string;
             };
-            header?: never;
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -1413,63 +3842,229 @@ export interface operations {
             /** @description Done. */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageCounts"];
+                };
+            };
+            /** @description What the caller has is still right. */
+            304: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_page_questions_get: {
+        parameters: {
+            query?: {
+                cursor?: string;
+                limit?: number;
+            };
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
+            path: {
+                pageId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["QuestionPage"];
                 };
             };
-            /** @description Bad request */
-            400: {
+            /** @description What the caller has is still right. */
+            304: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_person_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
+            path: {
+                accountId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["ProfileView"];
                 };
             };
-            /** @description Unauthorized */
-            401: {
+            /** @description What the caller has is still right. */
+            304: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_person_data_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
+            path: {
+                accountId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["PersonalData"];
                 };
             };
-            /** @description Not found */
-            404: {
+            /** @description What the caller has is still right. */
+            304: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_questions_get: {
+        parameters: {
+            query?: {
+                cursor?: string;
+                limit?: number;
+                space?: string;
+                order?: "newest" | "active" | "votes" | "hot";
+                state?: "open" | "answered" | "unanswered" | "unresolved" | "accepted" | "closed";
+                tag?: string;
+                author?: string;
+                page?: string;
+                watching?: "true";
+                mine?: "true";
+                askedFrom?: string;
+                askedBefore?: string;
+            };
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["QuestionPage"];
                 };
             };
-            /** @description Method not allowed */
-            405: {
+            /** @description What the caller has is still right. */
+            304: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
-            /** @description Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     api_questions_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A name of this request, of the caller's choice: asking again with it is asking once. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -1482,108 +4077,46 @@ export interface operations {
             /** @description Done. */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["QuestionDetail"];
                 };
             };
-            /** @description Done. */
+            /** @description Created. */
             201: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["QuestionDetail"];
                 };
             };
-            /** @description Bad request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Method not allowed */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Content too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported media type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unprocessable content */
-            422: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     api_question_get: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
             path: {
                 questionId: string;
             };
@@ -1594,57 +4127,106 @@ export interface operations {
             /** @description Done. */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["QuestionDetail"];
                 };
             };
-            /** @description Bad request */
-            400: {
+            /** @description What the caller has is still right. */
+            304: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_question_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is nothing to say. */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_question_patch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the change is based on, or `*`. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChangeBody"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["QuestionDetail"];
                 };
             };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Method not allowed */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     api_question_accepted_put: {
@@ -1665,90 +4247,35 @@ export interface operations {
             /** @description Done. */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["QuestionDetail"];
                 };
             };
-            /** @description Bad request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Method not allowed */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Content too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported media type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     api_question_answers_get: {
         parameters: {
-            query?: never;
-            header?: never;
+            query?: {
+                cursor?: string;
+                limit?: number;
+            };
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
             path: {
                 questionId: string;
             };
@@ -1759,63 +4286,40 @@ export interface operations {
             /** @description Done. */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AnswerPage"];
                 };
             };
-            /** @description Bad request */
-            400: {
+            /** @description What the caller has is still right. */
+            304: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Method not allowed */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     api_question_answers_post: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A name of this request, of the caller's choice: asking again with it is asking once. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
             path: {
                 questionId: string;
             };
@@ -1830,111 +4334,562 @@ export interface operations {
             /** @description Done. */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AnswerView"];
                 };
             };
-            /** @description Done. */
+            /** @description Created. */
             201: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["AnswerView"];
                 };
             };
-            /** @description Bad request */
-            400: {
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_answer_from_comment_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request, of the caller's choice: asking again with it is asking once. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommentBody"];
+            };
+        };
+        responses: {
+            /** @description Created. */
+            201: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["AnswerView"];
                 };
             };
-            /** @description Unauthorized */
-            401: {
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_question_flag_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FlagBody"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["OwnFlagView"];
                 };
             };
-            /** @description Forbidden */
-            403: {
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_question_flag_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is nothing to say. */
+            204: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_question_flags_resolution_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request, of the caller's choice: asking again with it is asking once. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResolutionBody"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["ResolvedView"];
                 };
             };
-            /** @description Not found */
-            404: {
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_question_links_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
+            path: {
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["LinksView"];
                 };
             };
-            /** @description Method not allowed */
-            405: {
+            /** @description What the caller has is still right. */
+            304: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_question_link_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                questionId: string;
+                otherId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["LinksView"];
                 };
             };
-            /** @description Conflict */
-            409: {
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_question_link_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                questionId: string;
+                otherId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is nothing to say. */
+            204: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_question_move_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request, of the caller's choice: asking again with it is asking once. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MoveBody"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["QuestionDetail"];
                 };
             };
-            /** @description Content too large */
-            413: {
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_question_related_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
+            path: {
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["QuestionPage"];
                 };
             };
-            /** @description Unsupported media type */
-            415: {
+            /** @description What the caller has is still right. */
+            304: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_question_requests_get: {
+        parameters: {
+            query?: {
+                cursor?: string;
+                limit?: number;
+            };
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
+            path: {
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["RequestPage"];
                 };
             };
-            /** @description Unprocessable content */
-            422: {
+            /** @description What the caller has is still right. */
+            304: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_question_requests_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request, of the caller's choice: asking again with it is asking once. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RequestBody"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["RequestPage"];
                 };
             };
-            /** @description Service unavailable */
-            503: {
+            /** @description Created. */
+            201: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["RequestPage"];
                 };
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_question_request_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                questionId: string;
+                accountId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is nothing to say. */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_question_restore_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request, of the caller's choice: asking again with it is asking once. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["QuestionDetail"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     api_question_vote_put: {
@@ -1955,90 +4910,264 @@ export interface operations {
             /** @description Done. */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["TallyView"];
                 };
             };
-            /** @description Bad request */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Method not allowed */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Content too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Unsupported media type */
-            415: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
-    api_space_grants_get: {
+    api_question_watch_put: {
         parameters: {
             query?: never;
             header?: never;
+            path: {
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WatchBody"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WatchView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_question_watch_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                questionId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WatchView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_reconcile_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PassPage"];
+                };
+            };
+            /** @description What the caller has is still right. */
+            304: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_requests_get: {
+        parameters: {
+            query?: {
+                cursor?: string;
+                limit?: number;
+            };
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AskedOfMePage"];
+                };
+            };
+            /** @description What the caller has is still right. */
+            304: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_settings_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SiteSettingsView"];
+                };
+            };
+            /** @description What the caller has is still right. */
+            304: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_settings_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SiteSettingsBody"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SiteSettingsView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_space_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
             path: {
                 spaceId: string;
             };
@@ -2049,54 +5178,134 @@ export interface operations {
             /** @description Done. */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpaceView"];
+                };
+            };
+            /** @description What the caller has is still right. */
+            304: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_space_flags_get: {
+        parameters: {
+            query?: {
+                cursor?: string;
+                limit?: number;
+                state?: "open" | "resolved";
+            };
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
+            path: {
+                spaceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FlagPage"];
+                };
+            };
+            /** @description What the caller has is still right. */
+            304: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_space_grants_get: {
+        parameters: {
+            query?: {
+                accountId?: string;
+            };
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
+            path: {
+                spaceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["GrantsView"];
                 };
             };
-            /** @description Bad request */
-            400: {
+            /** @description What the caller has is still right. */
+            304: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Method not allowed */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
-    api_space_settings_get: {
+    api_space_moderators_get: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
             path: {
                 spaceId: string;
             };
@@ -2107,66 +5316,162 @@ export interface operations {
             /** @description Done. */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModeratorsView"];
+                };
+            };
+            /** @description What the caller has is still right. */
+            304: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_space_seeding_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
+            path: {
+                spaceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SeedingView"];
+                };
+            };
+            /** @description What the caller has is still right. */
+            304: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_space_seeding_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request, of the caller's choice: asking again with it is asking once. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                spaceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SeedingBody"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SeededListView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_space_settings_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
+            path: {
+                spaceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SpaceSettingsView"];
                 };
             };
-            /** @description Bad request */
-            400: {
+            /** @description What the caller has is still right. */
+            304: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
+                content?: never;
             };
-            /** @description Unauthorized */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Forbidden */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Not found */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Method not allowed */
-            405: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description Service unavailable */
-            503: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     api_space_settings_put: {
@@ -2187,102 +5492,655 @@ export interface operations {
             /** @description Done. */
             200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["SpaceSettingsView"];
                 };
             };
-            /** @description Bad request */
-            400: {
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_space_tags_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
+            path: {
+                spaceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["SpaceTagsView"];
                 };
             };
-            /** @description Unauthorized */
-            401: {
+            /** @description What the caller has is still right. */
+            304: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_space_tags_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                spaceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SpaceTagsBody"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["SpaceTagsView"];
                 };
             };
-            /** @description Forbidden */
-            403: {
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_space_watch_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                spaceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WatchBody"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["WatchView"];
                 };
             };
-            /** @description Not found */
-            404: {
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_space_watch_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                spaceId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["WatchView"];
                 };
             };
-            /** @description Method not allowed */
-            405: {
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_tags_get: {
+        parameters: {
+            query?: {
+                cursor?: string;
+                limit?: number;
+                space?: string;
+                prefix?: string;
+                order?: "use" | "name";
+                filter?: "featured" | "withoutExpert" | "inactive";
+            };
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["TagPage"];
                 };
             };
-            /** @description Conflict */
-            409: {
+            /** @description What the caller has is still right. */
+            304: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_tag_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["TagDetail"];
                 };
             };
-            /** @description Content too large */
-            413: {
+            /** @description What the caller has is still right. */
+            304: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_tag_patch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the change is based on, or `*`. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TagBody"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["TagDetail"];
                 };
             };
-            /** @description Unsupported media type */
-            415: {
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_tag_experts_get: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["ExpertPage"];
                 };
             };
-            /** @description Unprocessable content */
-            422: {
+            /** @description What the caller has is still right. */
+            304: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_tag_expert_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+                accountId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is nothing to say. */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_tag_expert_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+                accountId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done; there is nothing to say. */
+            204: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_tag_merge_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request, of the caller's choice: asking again with it is asking once. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MergeBody"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["TagDetail"];
                 };
             };
-            /** @description Service unavailable */
-            503: {
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_tag_synonyms_post: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request, of the caller's choice: asking again with it is asking once. */
+                "Idempotency-Key"?: components["parameters"]["Idempotency-Key"];
+            };
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SynonymBody"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
                 headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/problem+json": components["schemas"]["Problem"];
+                    "application/json": components["schemas"]["TagDetail"];
                 };
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_tag_synonym_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+                synonym: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagDetail"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_tag_watch_put: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WatchBody"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WatchView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_tag_watch_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                slug: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WatchView"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            405: components["responses"]["MethodNotAllowed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    api_watches_get: {
+        parameters: {
+            query?: {
+                cursor?: string;
+                limit?: number;
+                kind?: "question" | "space" | "tag";
+            };
+            header?: {
+                /** @description ETags the caller has; 304 when one of them is still right. */
+                "If-None-Match"?: components["parameters"]["If-None-Match"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WatchPage"];
+                };
+            };
+            /** @description What the caller has is still right. */
+            304: {
+                headers: {
+                    RateLimit: components["headers"]["RateLimit"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            405: components["responses"]["MethodNotAllowed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
 }

@@ -4,6 +4,7 @@ import { createContext, useContext } from 'react';
 import type { Flag, HostBridge, HostTarget } from '../host/bridge';
 import { type Client, createClient } from './client';
 import { type Confluence, createConfluence } from './confluence';
+import { createImports, type Imports } from './imports';
 import { type PendingStore, pendingStore } from './pending';
 import type { PostingTools } from './posting';
 import type { Me } from './types';
@@ -13,6 +14,7 @@ export interface Services {
   readonly site: string;
   readonly client: Client;
   readonly confluence: Confluence;
+  readonly imports: Imports;
   readonly pending: PendingStore;
   readonly posting: PostingTools;
   readonly storage: Storage;
@@ -35,6 +37,7 @@ export async function openServices(host: HostBridge, storage: Storage): Promise<
     site,
     client,
     confluence,
+    imports: createImports(host, confluence),
     pending,
     posting: { client, confluence, pending, wait },
     storage,

@@ -40,7 +40,7 @@ function page(items: readonly unknown[], search: URLSearchParams): BackendAnswer
   return answer(200, { items: items.slice(start, end), next: end < items.length ? String(end) : null });
 }
 
-function vote(row: { score?: number; myVote?: number; authorId: string } | undefined, { site, body }: Incoming) {
+function vote(row: { score?: number; myVote?: number; authorId: string | null } | undefined, { site, body }: Incoming) {
   if (!row) return missing();
   if (row.authorId === site.accountId) return problem(403, 'own-post', 'You cannot vote on your own post.');
   const value = Number(body.value);

@@ -27,12 +27,30 @@ export interface FakeSite {
 }
 
 const all = { view: true, add: true, delete: true };
+const MAY_ALL = {
+  ask: true,
+  answer: true,
+  vote: true,
+  takeVoteBack: true,
+  addTags: true,
+  removeTags: true,
+  moderate: false,
+  administerSpace: false,
+};
 
 export function emptySite(accountId: string = ALICE): FakeSite {
   return {
     accountId,
     isAdministrator: false,
-    grants: { spaceId: ENGINEERING.id, questions: all, votes: all, tags: all, reason: null },
+    grants: {
+      spaceId: ENGINEERING.id,
+      questions: all,
+      votes: all,
+      tags: all,
+      reason: null,
+      explanations: {},
+      may: MAY_ALL,
+    },
     mayAccept: true,
     posts: new Map(),
     questions: new Map(),
@@ -62,9 +80,18 @@ export function addQuestion(site: FakeSite, id: string, more: Partial<QuestionDe
     containerKind: 'space',
     containerId: ENGINEERING.id,
     authorId: post.authorId,
-    state: 'open',
+    state: 'unanswered',
     answerCount: 0,
     acceptedCount: 0,
+    watchCount: 1,
+    closeReason: null,
+    duplicateOf: null,
+    isLocked: false,
+    isPinned: false,
+    bounty: null,
+    closedAt: null,
+    version: 1,
+    watch: null,
     tags: [],
     activeAt: createdAt,
     score: 0,
@@ -73,7 +100,10 @@ export function addQuestion(site: FakeSite, id: string, more: Partial<QuestionDe
     may: {
       answer: true,
       vote: site.grants.votes.add && post.authorId !== site.accountId,
+      downvote: false,
       accept: site.mayAccept,
+      moderate: false,
+      delete: post.authorId === site.accountId,
     },
     ...more,
     createdAt,
@@ -97,6 +127,7 @@ export function addAnswer(
     createdAt: new Date().toISOString(),
     acceptedAt: null,
     acceptedById: null,
+    contestedAt: null,
     score: 0,
     myVote: 0,
     ...more,

@@ -1,6 +1,7 @@
 /** One answer: text, author, and the places where its vote and acceptance stand. */
 import type { ReactNode } from 'react';
 
+import { nameOf } from '../../api/people';
 import { Person } from '../../shared/person';
 import { PostBody } from '../../shared/post-body';
 import { Time } from '../../shared/time';
@@ -15,7 +16,7 @@ interface Props {
 
 export function AnswerItem({ item, vote, acceptedLine, acceptControl }: Props) {
   const { answer, author, storage } = item;
-  const name = author?.name ?? 'Somebody';
+  const name = nameOf(author, answer.authorId);
   return (
     <article
       className={answer.acceptedAt ? 'cq-post cq-answer cq-answer--accepted' : 'cq-post cq-answer'}

@@ -6,6 +6,7 @@ import { asFailure, type Failure } from '../../api/problem';
 import { type Services, useServices } from '../../api/services';
 import type { Answer } from '../../api/types';
 import { type Loaded, useLoad } from '../../api/use-load';
+import { accountsOf, personOf } from '../../api/people';
 
 export interface ReadableAnswer {
   readonly answer: Answer;
@@ -31,8 +32,8 @@ function readable(
     {
       answer,
       storage: post.body ?? '',
-      author: people.get(answer.authorId) ?? null,
-      acceptedBy: answer.acceptedById ? (people.get(answer.acceptedById) ?? null) : null,
+      author: personOf(people, answer.authorId),
+      acceptedBy: personOf(people, answer.acceptedById),
     },
   ];
 }
@@ -43,9 +44,7 @@ async function readPage(
   cursor: string | null,
 ): Promise<AnswerPages> {
   const { items, next } = await client.answers(questionId, cursor);
-  const accounts = items.flatMap(({ authorId, acceptedById }) =>
-    acceptedById ? [authorId, acceptedById] : [authorId],
-  );
+  const accounts = accountsOf(items.flatMap(({ authorId, acceptedById }) => [authorId, acceptedById]));
   const [posts, people] = await Promise.all([
     confluence.bodies(me.contentTypes.answer, items.map(({ id }) => id)),
     confluence.people(accounts),

@@ -2,7 +2,7 @@
 import Button from '@atlaskit/button/new';
 import Heading from '@atlaskit/heading';
 import SectionMessage from '@atlaskit/section-message';
-import { useCallback, useState } from 'react';
+import { type ReactNode, useCallback, useState } from 'react';
 
 import type { Space } from '../../api/confluence';
 import { asFailure } from '../../api/problem';
@@ -147,7 +147,12 @@ function AdministratorPage() {
   );
 }
 
-export function DestinationsPage() {
+interface PageProps {
+  /** What else administrators find on this page. */
+  readonly children?: ReactNode;
+}
+
+export function DestinationsPage({ children }: PageProps) {
   const { me } = useServices();
   return (
     <main className="cq-page cq-page--wide">
@@ -160,7 +165,10 @@ export function DestinationsPage() {
         </div>
       </header>
       {me.isAdministrator ? (
-        <AdministratorPage />
+        <>
+          <AdministratorPage />
+          {children}
+        </>
       ) : (
         <SectionMessage appearance="information" title="This page is for Confluence administrators">
           <p className="cq-notice__text">Ask an administrator of this site if a channel should hear of questions.</p>

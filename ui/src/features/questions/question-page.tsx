@@ -6,6 +6,7 @@ import { type ReactNode, useEffect } from 'react';
 import { useServices } from '../../api/services';
 import { InternalLink } from '../../shared/internal-link';
 import { ProblemNotice } from '../../shared/notice';
+import { nameOf } from '../../api/people';
 import { Person } from '../../shared/person';
 import { PostBody } from '../../shared/post-body';
 import { PageSkeleton } from '../../shared/skeletons';
@@ -74,7 +75,7 @@ export function QuestionPage({ id, onList, renderVote, renderBelow }: Props) {
         </Heading>
         <div className="cq-meta">
           <StateLozenge item={item} />
-          <Person name={author?.name ?? 'Somebody'} pictureUrl={author?.pictureUrl ?? null} />
+          <Person name={nameOf(author, question.authorId)} pictureUrl={author?.pictureUrl ?? null} />
           <span>
             asked <Time at={question.createdAt} />
           </span>

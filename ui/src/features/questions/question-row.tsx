@@ -2,6 +2,7 @@
 import CheckMarkIcon from '@atlaskit/icon/core/check-mark';
 
 import { InternalLink } from '../../shared/internal-link';
+import { nameOf } from '../../api/people';
 import { Person } from '../../shared/person';
 import { Tags } from '../../shared/tags';
 import { Time } from '../../shared/time';
@@ -62,7 +63,7 @@ export function QuestionRow({ row, onOpen }: Props) {
           <span className="cq-meta">
             {question.state === 'closed' && <span>Closed</span>}
             {question.containerKind !== 'space' && <span>on a page</span>}
-            <Person name={author?.name ?? 'Somebody'} pictureUrl={author?.pictureUrl ?? null} />
+            <Person name={nameOf(author, question.authorId)} pictureUrl={author?.pictureUrl ?? null} />
             <span>
               asked <Time at={question.createdAt} />
             </span>

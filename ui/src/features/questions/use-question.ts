@@ -5,6 +5,7 @@ import type { Person, Post } from '../../api/confluence';
 import { useServices } from '../../api/services';
 import type { Grants, QuestionDetail } from '../../api/types';
 import { type Loaded, useLoad } from '../../api/use-load';
+import { accountsOf, personOf } from '../../api/people';
 
 export interface ReadableQuestion {
   readonly question: QuestionDetail;
@@ -20,9 +21,9 @@ export function useQuestion(id: string): Loaded<ReadableQuestion> {
     const [question, post] = await Promise.all([client.question(id), confluence.post(id)]);
     const [grants, people] = await Promise.all([
       client.grants(question.spaceId),
-      confluence.people([question.authorId]),
+      confluence.people(accountsOf([question.authorId])),
     ]);
-    return { question, post, author: people.get(question.authorId) ?? null, grants };
+    return { question, post, author: personOf(people, question.authorId), grants };
   }, [client, confluence, id]);
   return useLoad(load);
 }

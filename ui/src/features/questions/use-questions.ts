@@ -6,6 +6,7 @@ import { asFailure, type Failure } from '../../api/problem';
 import { type Services, useServices } from '../../api/services';
 import type { Question, QuestionOrder } from '../../api/types';
 import { type Loaded, useLoad } from '../../api/use-load';
+import { accountsOf, personOf } from '../../api/people';
 
 export interface QuestionRow {
   readonly question: Question;
@@ -37,12 +38,12 @@ async function readPage(
   if (items.length === 0) return { rows: [], next };
   const [titles, people] = await Promise.all([
     confluence.titles(me.contentTypes.question, items.map(({ id }) => id)),
-    confluence.people(items.map(({ authorId }) => authorId)),
+    confluence.people(accountsOf(items.map(({ authorId }) => authorId))),
   ]);
   const rows = items.flatMap((question): QuestionRow[] => {
     const post = titles.get(question.id);
     if (!post) return [];
-    return [{ question, title: post.title, author: people.get(question.authorId) ?? null }];
+    return [{ question, title: post.title, author: personOf(people, question.authorId) }];
   });
   return { rows, next };
 }
