@@ -71,7 +71,7 @@ class DestinationBody(Wire):
         return Wanted(self.kind, self.label, self.url, space_id, self.events, self.disclosure)
 
 
-class ChangeBody(Wire):
+class DestinationChange(Wire):
     """What to change; members left out stay as they are, and null is no value."""
 
     label: Label = ""

@@ -89,9 +89,9 @@ def read_destination(call: Call, _: Nothing) -> schemas.DestinationView:
 
 
 @destination.operation(
-    "PATCH", takes=schemas.ChangeBody, returns=schemas.DestinationView, failures=(Forbidden, NotFound)
+    "PATCH", takes=schemas.DestinationChange, returns=schemas.DestinationView, failures=(Forbidden, NotFound)
 )
-def patch_destination(call: Call, body: schemas.ChangeBody) -> schemas.DestinationView:
+def patch_destination(call: Call, body: schemas.DestinationChange) -> schemas.DestinationView:
     """Changes label, events or state. Activating forgets earlier failures."""
     _check_administrator(call)
     change = partial(

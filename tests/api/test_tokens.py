@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from local.confluence.cast import ALICE
+from local.confluence.cast import ALICE, MALLORY
 from local.person import Answered, send
 from local.stack import Stack
 from tests import tokens
@@ -111,7 +111,7 @@ def test_a_webhook_of_one_site_says_nothing_about_another(stack: Stack, cast: Ca
     key, secret = secret_of(stack, "globex")
     path = "/connect/webhooks/content_removed"
     token = tokens.request_token("POST", path, datetime.now(UTC), client_key=key, secret=secret)
-    body = {"content": {"id": question, "type": "ac:community-questions:cq-question"}, "userAccountId": ALICE}
+    body = {"content": {"id": question, "type": "ac:community-questions:cq-question"}, "userAccountId": MALLORY}
     assert send("POST", stack.app_url + path, headers={"Authorization": f"JWT {token}"}, body=body).status == 204
     assert cast.alice.api("GET", f"/questions/{question}").status == 200
 

@@ -82,7 +82,7 @@ def test_the_app_names_routes_and_nothing_else() -> None:
 
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     assert [name for name in names if name not in {"azure.functions", "lib.health", "lib.openapi"}] == [
-        name for name in names if name.endswith((".triggers", ".pages"))
+        name for name in names if name.endswith((".triggers", ".routes"))
     ]
     kinds = (ast.Import, ast.Assign, ast.Expr)
     assert [type(node).__name__ for node in tree.body if not isinstance(node, kinds)] == []

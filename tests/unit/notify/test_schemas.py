@@ -12,7 +12,7 @@ from notify.kinds import DestinationKind
 from notify.message import Disclosure
 from notify.model import DestinationState
 from notify.outcome import Delivered, Gone, Retry
-from notify.schemas import ChangeBody, DestinationBody, trial_view
+from notify.schemas import DestinationBody, DestinationChange, trial_view
 
 URL = "https://example.com/hook"
 GOOD: dict[str, Any] = {
@@ -91,7 +91,7 @@ def test_labels_that_fit(label: str) -> None:
     ],
 )
 def test_a_change_names_what_it_changes(body: dict[str, object], change: Change) -> None:
-    assert ChangeBody.model_validate_json(json.dumps(body)).change() == change
+    assert DestinationChange.model_validate_json(json.dumps(body)).change() == change
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_change_names_what_it_changes(body: dict[str, object], change: Change)
 )
 def test_a_change_of_nothing_or_of_what_is_fixed_is_refused(body: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
-        ChangeBody.model_validate_json(json.dumps(body))
+        DestinationChange.model_validate_json(json.dumps(body))
 
 
 @pytest.mark.parametrize(
