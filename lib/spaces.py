@@ -5,7 +5,7 @@ Rights are never among the choices: those are Confluence's.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -240,6 +240,21 @@ def raise_space_epoch(session: Session, tenant_id: TenantId, space_id: SpaceId, 
         .where(SpaceRow.space_id == space_id)
         .values(permission_epoch=SpaceRow.permission_epoch + 1)
     )
+
+
+def disabled_among(session: Session, tenant_id: TenantId, space_ids: Iterable[SpaceId]) -> set[SpaceId]:
+    """Those of the spaces in which the community is switched off."""
+    wanted = set(space_ids)
+    chosen = {
+        row.space_id: row.is_enabled
+        for row in session.execute(
+            select_rows(tenant_id, SpaceSettingsRow.space_id, SpaceSettingsRow.is_enabled).where(
+                SpaceSettingsRow.space_id.in_(wanted), SpaceSettingsRow.is_enabled.is_not(None)
+            )
+        )
+    }
+    by_default = read_site_settings(session, tenant_id).enabled_by_default
+    return {space_id for space_id in wanted if not chosen.get(space_id, by_default)}
 
 
 def known_spaces(session: Session, tenant_id: TenantId) -> list[SpaceId]:

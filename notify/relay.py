@@ -18,7 +18,7 @@ from lib.outbox import due_events, finish
 from lib.principal import SpaceId, TenantId
 from lib.queues import RELAY_QUEUE
 from lib.services import Services
-from lib.spaces import SpaceSettingsRow
+from lib.spaces import SpaceSettingsRow, disabled_among
 from lib.sql import across_tenants, insert_bound, new_id, rows_changed, run_bound, select_bound, update_rows
 from lib.telemetry import trace_of
 from lib.tenancy import InstallationRow, InstallationState
@@ -97,12 +97,15 @@ def _expand(session: Session, tenant_id: TenantId, events: list[Event], now: dat
     destinations = run_bound(session, _LISTENING, {"tenant_id": tenant_id}).all()
     if not destinations:
         return []
+    disabled = disabled_among(session, tenant_id, (_subject(event).space_id for event in events))
     open_spaces = _spaces_with_chat(session, tenant_id, events)
     held = _held(session, tenant_id, events)
     wishes = {destination.id: read_events(destination.events) for destination in destinations}
     made: list[DeliveryMessage] = []
     for event in events:
         about = _subject(event)
+        if about.space_id in disabled:
+            continue
         for destination in destinations:
             if destination.scope_kind == ScopeKind.SPACE:
                 is_in_scope = destination.scope_id == about.space_id

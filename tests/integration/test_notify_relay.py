@@ -11,7 +11,7 @@ from lib.events import CHAT_KINDS, EventKind, Subject
 from lib.outbox import append_event
 from lib.principal import ContentId, SpaceId
 from lib.services import Services
-from lib.spaces import SpaceSettings, change_space_settings
+from lib.spaces import SiteSettings, SpaceSettings, change_site_settings, change_space_settings
 from lib.tenancy import InstallationState
 from notify.destinations import Change, change_destination
 from notify.model import DeliveryState, DestinationState
@@ -275,3 +275,22 @@ def test_one_sweep_serves_every_site(stage: Stage) -> None:
     found = [read_message(body.encode()) for body in sweep(stage.services)]
 
     assert {message.tenant_id for message in found if message} == {stage.acme.tenant_id, stage.globex.tenant_id}
+
+
+@pytest.mark.parametrize(
+    ("space", "site", "told"), [(False, True, 0), (None, False, 0), (True, False, 1), (None, True, 1)]
+)
+def test_a_space_in_which_the_community_is_switched_off_tells_nobody(
+    stage: Stage, *, space: bool | None, site: bool, told: int
+) -> None:
+    stage.destination()
+    tenant_id = stage.acme.tenant_id
+
+    def settle(session: Session) -> None:
+        change_space_settings(session, tenant_id, ENG, SpaceSettings(is_enabled=space), now=NOW)
+        change_site_settings(session, tenant_id, SiteSettings(enabled_by_default=site), now=NOW)
+
+    stage.services.database.write(settle, tenant_id=tenant_id)
+    stage.event()
+
+    assert len(relay_events(stage.services)) == told
