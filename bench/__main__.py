@@ -12,9 +12,11 @@ FIGURES = {
     "starting": "cold start, memory, what is imported",
     "statements": "SQL statements of each route",
     "reading": "reads, lists and votes over HTTP, beside the Node peer",
-    "voting": "votes on one hot question",
+    "voting": "votes on one hot question, and a minute of them",
     "growing": "cost of lists as an installation grows",
     "events": "from a question to the chat, and deliveries a second",
+    "points": "what a working day costs in Confluence points",
+    "reconciling": "comparing a site of 100,000 items with Confluence",
 }
 _LONGEST_S = 900
 

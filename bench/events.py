@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from bench.measuring import DATA, LOAD_CPU, Report, cpu_s, is_quick, percentile, pin
 from bench.sink import Sink, receiving
-from bench.site import ASKER, QUESTION_TYPE, SPACE, MeasuredSite, fresh_folder, prepared, start_app
+from bench.site import ASKER, QUESTION_TYPE, SPACE, MeasuredSite, fresh_folder, only_chat, prepared, start_app
 from lib.confluence import Content
 from lib.principal import AccountId, ContentId
 from lib.telemetry import trace_of
@@ -125,7 +125,7 @@ def main() -> None:
 def _fan_out(report: Report, rounds: int) -> None:
     with receiving() as sink:
         origin = f"http://127.0.0.1:{sink.port}"
-        with prepared("deliveries", {"OUTBOUND_LOCAL_ORIGINS": origin}) as site:
+        with prepared("deliveries", only_chat(), (origin,)) as site:
             _connect(site, sink, DESTINATIONS)
             start_app(site)
             with suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Cost of a list page as an installation grows: 1 k, 100 k and 1 M questions beside twenty small installations.
+"""Cost of a list page as an installation grows: 1 k, 100 k and 1 M questions beside a thousand small installations.
 
 Each size has a file (or a PostgreSQL schema) of its own, so that depth and size of the indexes differ as they
 would. The files are kept in .local/bench and made anew only when the schema changes.
@@ -19,28 +19,39 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.orm import Session
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-import lib.outbox
-import lib.spaces
-import lifecycle.installing
-import notify.model
-import questions_api.model
+import questions_api.following.model
+import questions_api.importing.model
+import questions_api.moderation.model
+import questions_api.people.model
+import questions_api.tags.model
+import questions_api.votes.model
+import questions_api.watches.model
 from bench.measuring import DATA, Report, is_quick, percentile
 from lib.engine import engine_for
 from lib.principal import AccountId, Principal, SpaceId, TenantId
 from lib.sql import Database, Row
-from questions_api.listings import Order, list_questions, position, tags_of
+from questions_api.questions.listings import ListFilter, Order, StateFilter, list_questions, position
+from questions_api.tags.reading import tags_of
 
-TABLES = (lib.outbox, lib.spaces, lifecycle.installing, notify.model, questions_api.model)
+TABLES = (
+    questions_api.following.model,
+    questions_api.importing.model,
+    questions_api.moderation.model,
+    questions_api.people.model,
+    questions_api.tags.model,
+    questions_api.votes.model,
+    questions_api.watches.model,
+)
 """Importing a module puts its tables into the metadata."""
 
-GROWN, SMALL_TENANTS, SMALL = TenantId(1), 20, 100
+GROWN, SMALL_TENANTS, SMALL = TenantId(1), 1000, 100
 SPACE = SpaceId(65537)
-LIMIT, PAGE = 20, 50
+LIMIT, PAGE = 20, 10
 BUDGET = 1.1
 
 _NUMBERS = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})",
-    "postgresql": "WITH n AS (SELECT i FROM generate_series(1, {count}) AS i)",
+    "postgresql": "WITH n AS (SELECT i FROM generate_series(1::bigint, {count}) AS i)",
 }
 _MOMENT = {
     "sqlite": "strftime('%Y-%m-%d %H:%M:%f000', '2020-01-01', '+' || (i * 7 % {count} * 60) || ' seconds')",
@@ -48,10 +59,13 @@ _MOMENT = {
 }
 _QUESTIONS = """
 INSERT INTO question (tenant_id, id, space_id, container_kind, container_id, is_guarded, author_ref, state,
-                      score, up, down, answer_count, accepted_count, created_at, active_at)
+                      score, up, down, hot, answer_count, accepted_count, created_at, active_at)
 {numbers}
-SELECT {tenant}, {tenant} * 10000000 + i, 65537, 'space', 65537, {false}, i % 50 + 1, 'open',
-       i * 31 % 40, i * 31 % 40, 0, CASE WHEN i % 3 = 0 THEN 0 ELSE i % 5 END, 0, {moment}, {moment} FROM n
+SELECT {tenant}, {first} + i, 65537 + i % 3, 'space', 65537 + i % 3, {false}, i % 50 + 1,
+       CASE WHEN i % 11 = 5 THEN 'closed' WHEN i % 7 = 0 THEN 'unanswered' WHEN i % 7 < 3 THEN 'answered'
+            ELSE 'accepted' END,
+       i * 31 % 40, i * 31 % 40, 0, (i * 7 % {count}) * 60000 + i * 31 % 40 * 43200000,
+       i % 5, 0, {moment}, {moment} FROM n
 """
 
 
@@ -61,29 +75,51 @@ class Page:
 
     name: str
     order: Order
-    only_unanswered: bool = False
+    filter: ListFilter
     is_deep: bool = False
+    hidden: frozenset[SpaceId] = frozenset()
 
 
+_HERE = ListFilter(space_id=SPACE)
 PAGES = (
-    Page("newest", Order.NEWEST),
-    Page("most votes", Order.VOTES),
-    Page("unanswered", Order.NEWEST, only_unanswered=True),
-    Page(f"newest, page {PAGE}", Order.NEWEST, is_deep=True),
-    Page(f"most votes, page {PAGE}", Order.VOTES, is_deep=True),
+    *(Page(order.value, order, _HERE) for order in Order),
+    *(Page(f"{order}, page {PAGE}", order, _HERE, is_deep=True) for order in Order),
+    *(Page(f"{state}, by votes", Order.VOTES, ListFilter(SPACE, state)) for state in StateFilter),
+    *(Page(f"site, {order}", order, ListFilter()) for order in Order),
+    Page("site, newest, a third hidden", Order.NEWEST, ListFilter(), hidden=frozenset({SPACE})),
+    Page("frequent tag, newest", Order.NEWEST, ListFilter(SPACE, tag="howto")),
+    Page("frequent tag, by votes", Order.VOTES, ListFilter(SPACE, tag="howto")),
+    Page("rare tag, by votes", Order.VOTES, ListFilter(SPACE, tag="seldom")),
+    Page("one author's, newest", Order.NEWEST, ListFilter(author_id=AccountId("557058-51"))),
+    Page("questions of a page", Order.NEWEST, ListFilter(SPACE, container_id=900)),
 )
+"""The author and the tag that are compared have a hundred questions whatever the size: a set is read whole."""
 
 
 _ACCOUNTS = """
 INSERT INTO account (tenant_id, account_ref, atlassian_account_id, first_seen_at)
 {numbers} SELECT {tenant}, i, '557058-' || i, {start} FROM n
 """
-_TAG = "INSERT INTO tag (tenant_id, tag_id, slug, use_count) VALUES ({tenant}, 1, 'howto', 0)"
+_TAG = """
+INSERT INTO tag (tenant_id, tag_id, slug, use_count) VALUES ({tenant}, 1, 'howto', {count}), ({tenant}, 2, 'seldom', 99)
+"""
 _TAGGED = """
 INSERT INTO question_tag (tenant_id, tag_id, question_created_at, question_id)
-SELECT tenant_id, 1, created_at, id FROM question WHERE tenant_id = {tenant} AND id % 2 = 0
+SELECT tenant_id, 1, created_at, id FROM question WHERE tenant_id = {tenant} AND id % 13 < 6
 """
-_ACCOUNT_COUNT = 50
+_SELDOM = """
+INSERT INTO question_tag (tenant_id, tag_id, question_created_at, question_id)
+SELECT tenant_id, 2, created_at, id FROM question
+WHERE tenant_id = {tenant} AND id - {first} <= 300
+"""
+_OF_ONE = """
+UPDATE question SET author_ref = 51 WHERE tenant_id = {tenant} AND id - {first} <= 100
+"""
+_ON_PAGE = """
+UPDATE question SET container_kind = 'page', container_id = 900
+WHERE tenant_id = {tenant} AND id - {first} <= 90
+"""
+_ACCOUNT_COUNT = 51
 _START = {"sqlite": "'2020-01-01 00:00:00.000000'", "postgresql": "timestamp '2020-01-01'"}
 
 
@@ -97,14 +133,18 @@ def _fill_tenant(connection: Connection, tenant: int, count: int) -> None:
             moment=_MOMENT[dialect].format(count=rows),
             start=_START[dialect],
             tenant=tenant,
+            # As one number: PostgreSQL would multiply in 32 bits.
+            first=tenant * 10_000_000,
             false="0" if dialect == "sqlite" else "false",
+            count=rows,
         )
         connection.exec_driver_sql(filled.replace("%", "%%") if dialect == "postgresql" else filled)
 
     run(_ACCOUNTS, _ACCOUNT_COUNT)
     run(_QUESTIONS, count)
-    run(_TAG, 1)
-    run(_TAGGED, count)
+    run(_TAG, count)
+    for statement in (_TAGGED, _SELDOM, _OF_ONE, _ON_PAGE):
+        run(statement, count)
 
 
 def _fill(engine: Engine, count: int) -> None:
@@ -123,7 +163,7 @@ def _schema_hash() -> str:
     shape = "".join(
         str(CreateTable(table)) + "".join(str(CreateIndex(index)) for index in table.indexes) for table in tables
     )
-    shape += _QUESTIONS
+    shape += _QUESTIONS + _TAG + _SELDOM + _OF_ONE + _ON_PAGE + str(SMALL_TENANTS)
     return hashlib.sha256(shape.encode()).hexdigest()[:10]
 
 
@@ -165,9 +205,7 @@ _VIEWER = Principal(GROWN, AccountId("557058-7"))
 
 def _page(session: Session, page: Page, after: tuple[int, ...] | None) -> tuple[int, ...] | None:
     """What the list route reads for one page; where the next one starts."""
-    rows = list_questions(
-        session, _VIEWER, SPACE, page.order, only_unanswered=page.only_unanswered, after=after, limit=LIMIT + 1
-    )
+    rows = list_questions(session, _VIEWER, page.filter, page.order, hidden=page.hidden, after=after, limit=LIMIT + 1)
     shown = rows[:LIMIT]
     tags_of(session, GROWN, [row.item.id for row in shown])
     return position(page.order, shown[-1]) if len(rows) > LIMIT else None

@@ -72,6 +72,7 @@ def run(port: int, requests: list[str], connections: int, seconds: float) -> dic
 
 def _exchange(lines: dict[int, Line], poll: select.epoll, seconds: float) -> dict[str, object]:
     statuses: Counter[int] = Counter()
+    by_second: Counter[int] = Counter()
     latencies: list[float] = []
     cpu, started = time.process_time(), time.perf_counter()
     ends = started + seconds
@@ -90,6 +91,7 @@ def _exchange(lines: dict[int, Line], poll: select.epoll, seconds: float) -> dic
                 continue
             now = time.perf_counter()
             statuses[status] += 1
+            by_second[int(now - started)] += 1
             latencies.append(now - line.sent_at)
             if now < ends if seconds else line.sent < len(line.requests):
                 line.send()
@@ -103,6 +105,8 @@ def _exchange(lines: dict[int, Line], poll: select.epoll, seconds: float) -> dic
         "p50_ms": percentile(latencies, 0.5) * 1000,
         "p99_ms": percentile(latencies, 0.99) * 1000,
         "busy": (time.process_time() - cpu) / took,
+        "sent": [line.sent for line in lines.values()],
+        "by_second": [by_second[second] for second in range(int(took))],
     }
 
 

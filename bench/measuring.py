@@ -77,6 +77,10 @@ class Loaded:
     p99_ms: float
     busy: float
     server_cpu_s: float
+    sent: tuple[int, ...] = ()
+    """Requests of each connection, all of them answered; a median of runs has none."""
+    by_second: tuple[int, ...] = ()
+    """Answers in each full second; likewise."""
 
     @property
     def per_second(self) -> float:

@@ -1,7 +1,7 @@
 """A site to measure on: the app's own host and database, an installation put there directly, a Confluence stand-in.
 
 The stand-in grants everybody everything. It answers only what the app asks when its caches are cold, so what is
-measured is the app; the full simulator takes part in `bench.events` only.
+measured is the app; the full simulator takes part in `bench.events` and behind `bench.front`.
 """
 
 import json
@@ -35,7 +35,13 @@ SECRET = "bench-secret-of-forty-characters-or-more-00"
 SPACE = SpaceId(65537)
 QUESTION_TYPE = "ac:community-questions:cq-question"
 ASKER, READER = "557058:asker-0000", "557058:reader-0000"
-QUEUE_AND_TIMER_FUNCTIONS = ("follow_changes", "follow_sweep", "notify_relay", "notify_sweep", "notify_deliver")
+CHAT_FUNCTIONS = ("notify_relay", "notify_sweep", "notify_deliver", "notify_poison", "notify_retention")
+OTHER_FUNCTIONS = (
+    *("follow_changes", "follow_sweep", "forget_spaces", "purge_expired", "reconcile_sweep"),
+    *("recount_nightly", "recount_rest", "tally_points", "tally_sweep"),
+)
+"""Queue and timer functions."""
+
 _FIRST_ID = 1_000_001
 
 
@@ -49,6 +55,9 @@ class _StandIn(BaseHTTPRequestHandler):
         self._answer({"access_token": "bench", "expires_in": 900, "token_type": "Bearer"})
 
     def do_GET(self) -> None:
+        if "/custom-content/" in self.path:
+            self._answer(self._question(self.path.partition("?")[0].rpartition("/")[2]))
+            return
         types = ("cq-question", "cq-vote", "cq-tag")
         everything = [
             {"operation": operation, "targetType": f"ac:community-questions:{name}"}
@@ -56,6 +65,11 @@ class _StandIn(BaseHTTPRequestHandler):
             for name in types
         ]
         self._answer({"operations": everything, "type": "global"})
+
+    @staticmethod
+    def _question(content_id: str) -> dict[str, object]:
+        place = {"id": content_id, "spaceId": str(SPACE), "type": QUESTION_TYPE, "status": "current"}
+        return {**place, "authorId": ASKER, "createdAt": "2026-01-05T09:00:00.000Z", "title": "-"}
 
     def _answer(self, document: dict[str, object]) -> None:
         body = json.dumps(document).encode()
@@ -171,8 +185,10 @@ def fresh_folder(name: str) -> None:
 
 
 @contextmanager
-def prepared(name: str, extra: Mapping[str, str] | None = None) -> Iterator[MeasuredSite]:
-    """An installed site in a database just made; nothing of the app runs yet."""
+def prepared(
+    name: str, extra: Mapping[str, str] | None = None, reached: tuple[str, ...] = ()
+) -> Iterator[MeasuredSite]:
+    """An installed site in a database just made; nothing of the app runs yet. It may call the origins in `reached`."""
     fresh_folder(name)
     with stand_in() as origin:
         stack = Stack(
@@ -181,7 +197,9 @@ def prepared(name: str, extra: Mapping[str, str] | None = None) -> Iterator[Meas
             {
                 "ATLASSIAN_OAUTH_URL": f"{origin}/oauth",
                 "ATLASSIAN_ALLOWED_HOSTS": origin,
-                "OUTBOUND_LOCAL_ORIGINS": origin,
+                "OUTBOUND_LOCAL_ORIGINS": ",".join((origin, *reached)),
+                # A few people ask here for what thousands would.
+                "RATE_LIMIT_FACTOR": "1000",
                 **(extra or {}),
             },
             logs_to_files=True,
@@ -197,7 +215,16 @@ def prepared(name: str, extra: Mapping[str, str] | None = None) -> Iterator[Meas
 
 def only_http() -> dict[str, str]:
     """Settings that switch queue and timer functions off: in the cloud they run in processes of their own."""
-    return {f"AzureWebJobs.{name}.Disabled": "1" for name in QUEUE_AND_TIMER_FUNCTIONS}
+    return _without(*CHAT_FUNCTIONS, *OTHER_FUNCTIONS)
+
+
+def only_chat() -> dict[str, str]:
+    """The same for those that have nothing to do with chat."""
+    return _without(*OTHER_FUNCTIONS)
+
+
+def _without(*functions: str) -> dict[str, str]:
+    return {f"AzureWebJobs.{name}.Disabled": "1" for name in functions}
 
 
 def start_app(site: MeasuredSite) -> None:
