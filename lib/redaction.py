@@ -90,6 +90,8 @@ _LOOKS: tuple[tuple[tuple[str, ...], str, str], ...] = (
         r"(?<![0-9])[0-9]{6}(?::|%(?:25){0,3}3[Aa])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}",
         MARK,
     ),
+    # Older accounts are 24 hexadecimal digits; traces have 32, GUIDs dashes.
+    (("5", "6"), r"(?<![0-9A-Za-z-])[56][0-9a-f]{23}(?![0-9A-Za-z-])", MARK),
     # An address's domain ends in letters, which a package's version (pkg@16.1.0-rc.next) may as well.
     (
         ("@", "40"),

@@ -22,6 +22,9 @@ MAX_FRAMES = 20
 MAX_CAUSES = 5
 MAX_MESSAGE = 2_000
 
+_DRIVERS = frozenset({"sqlite3", "psycopg", "pyodbc", "mssql_python"})
+_STATE_LENGTH = 5
+
 QUIET_LOGGERS = ("urllib3", "requests", "httpx", "httpcore", "azure", "msal", "sqlalchemy.engine", "opentelemetry")
 """Libraries that tell URLs, headers or statements below WARNING."""
 
@@ -64,11 +67,27 @@ def error_text(error: BaseException) -> str:
     return " <- ".join(f"{fact.type}: {fact.message} [{' > '.join(fact.frames)}]" for fact in error_facts(error))
 
 
+def _number(error: Any) -> str:
+    """What a driver calls the failure: SQL Server's number, a name of SQLite's, or a state of five signs."""
+    # Late: a log is there before any database library.
+    from lib.sql_errors import error_number
+
+    named = error_number(error) or getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None)
+    first = next(iter(getattr(error, "args", ())), None)
+    state = first if isinstance(first, str) and len(first) == _STATE_LENGTH else None
+    return str(named or state or "unknown")
+
+
 def _frame(path: str, line: int) -> str:
     return f"{'/'.join(PurePath(path).parts[-2:])}:{line}"
 
 
 def _message(error: BaseException) -> str:
+    if hasattr(error, "orig") and hasattr(error, "statement"):
+        # A database puts the values of the row it refuses into its words. The number says what happened.
+        return f"database error {_number(error.orig)}"
+    if type(error).__module__.partition(".")[0] in _DRIVERS:
+        return f"database error {_number(error)}"
     try:
         text = str(error)
     except Exception:  # noqa: BLE001 - an exception that cannot be printed must not hide where it was raised

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import sqlite3
 import sys
 import threading
 import time
@@ -12,6 +13,7 @@ from urllib.parse import quote
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy.exc import IntegrityError
 
 from lib import scrubbing
 from lib.scrubbing import MARK, Scrubbed, clean_record, error_facts, error_text, install_filter, scrub
@@ -412,3 +414,52 @@ def test_an_unhandled_exception_is_reported_without_secrets(written: io.StringIO
     assert len(lines) == 2
     assert all(line.startswith("CRITICAL cq.unhandled RuntimeError: ") for line in lines)
     assert "canary" not in written.getvalue()
+
+
+def refused_row(words: str, state: str | None = None) -> IntegrityError:
+    """What SQLAlchemy makes of a driver's refusal."""
+    origin = sqlite3.IntegrityError(words) if state is None else sqlite3.IntegrityError(state, words)
+    error = IntegrityError("INSERT INTO tag VALUES (?)", {}, origin)
+    error.__cause__ = origin
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "number"),
+    [
+        (
+            refused_row(
+                "[23000] Cannot insert. The duplicate key value is (42, layoffs-graz). (2627) (SQLExecDirectW)"
+            ),
+            "2627",
+        ),
+        (refused_row("[23000] The duplicate key value is (42, layoffs-graz).", "23000"), "23000"),
+        (refused_row("Key (tenant_id, slug)=(42, layoffs-graz) already exists."), "unknown"),
+    ],
+)
+def test_of_a_database_error_the_number_is_told_and_no_value(error: Exception, number: str) -> None:
+    told = error_text(error)
+
+    assert "layoffs" not in told
+    assert told.count(f"database error {number}") == 2
+    assert "IntegrityError" in told
+
+
+@pytest.mark.parametrize(
+    "text", ["5b10ac8d82e05b22cc7d4ef5", "for 5b10ac8d82e05b22cc7d4ef5: no", "(42, 6210ac8d82e05b22cc7d4ef5)"]
+)
+def test_an_older_account_id_is_taken_out(text: str) -> None:
+    assert MARK in scrub(text)
+    assert "ac8d82e05b22" not in scrub(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5b10ac8d82e05b22cc7d4ef55b10ac8d",
+        "5b10ac8d82e05b22cc7d4ef55b10ac8d82e05b22",
+        "5b10ac8d-82e0-5b22-cc7d-4ef55b10ac8d",
+    ],
+)
+def test_traces_hashes_and_guids_stay(text: str) -> None:
+    assert scrub(text) == text
