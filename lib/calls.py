@@ -61,6 +61,10 @@ class Call:
             raise Forbidden("Sign in to Confluence to use this.")
         return self.identity.claims.account_id
 
+    def check_signed_in(self) -> None:
+        """`Forbidden` for a visitor without an account."""
+        _ = self.account_id
+
     @property
     def principal(self) -> Principal:
         return Principal(self.tenant_id, self.account_id)

@@ -16,12 +16,12 @@ from pydantic import BaseModel
 
 from lib.authentication import Identity, Request, authenticate_context
 from lib.calls import Call
-from lib.errors import Failure, Invalid, Unauthenticated, Unavailable, Unlicensed
+from lib.errors import Failure, Invalid, NotFound, Unauthenticated, Unavailable, Unlicensed
 from lib.etags import version_of
 from lib.idempotency import once, ticket_of
 from lib.limits import Limit, Standing, limiter_of
 from lib.log import Log
-from lib.parsing import Nothing, Query, Signed, Wire, idempotency_key, parse, takes_body
+from lib.parsing import Nothing, Query, Signed, Wire, idempotency_key, needs_body, parse, takes_body
 from lib.problems import (
     MEDIA_TYPE,
     MethodNotAllowed,
@@ -66,6 +66,10 @@ class Operation:
     @property
     def has_body(self) -> bool:
         return takes_body(self.takes)
+
+    @property
+    def needs_body(self) -> bool:
+        return needs_body(self.takes)
 
 
 @dataclass(slots=True)
@@ -164,6 +168,8 @@ class Resource:
         if not self.is_api or identity is None:
             return self._run(call, operation)
         standing = _admitted(call, identity, operation)
+        # Before anything is looked up: what exists is no business of a visitor without an account.
+        call.check_signed_in()
         _check_conditions(request, operation)
         key = idempotency_key(request)
         if key is None:
@@ -173,7 +179,8 @@ class Resource:
             """Refusals are outcomes too, but for those that say nothing about the request itself."""
             try:
                 return self._run(call, operation)
-            except (Unauthenticated, Unlicensed, Unavailable):
+            except (Unauthenticated, Unlicensed, Unavailable, NotFound):
+                # Confluence may show in a moment what it does not show yet.
                 raise
             except Failure as failure:
                 return self._refusal(failure, request.method, trace, started)

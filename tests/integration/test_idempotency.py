@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 from sqlalchemy.orm import Session
 
-from lib.errors import Conflict, Forbidden, NotFound, Unauthenticated, Unavailable
+from lib.errors import Conflict, Forbidden, NotFound, Unacceptable, Unauthenticated, Unavailable
 from lib.idempotency import (
     KEPT_FOR,
     LEASE,
@@ -137,7 +137,7 @@ def test_other_methods_need_no_key_and_mind_none(database: Database, sites: Site
 
 
 @pytest.mark.parametrize(
-    ("failure", "status"), [(Conflict(current={"version": 2}), 409), (NotFound(), 404), (Forbidden(), 403)]
+    ("failure", "status"), [(Conflict(current={"version": 2}), 409), (Unacceptable(), 422), (Forbidden(), 403)]
 )
 def test_a_refusal_is_an_outcome_too(failure: Exception, status: int) -> None:
     world.fails_with = failure
@@ -165,6 +165,14 @@ def test_after_a_failure_of_ours_the_key_is_free(failure: Exception, database: D
 
     assert post().status == 201
     assert world.changes == 2
+
+
+def test_what_confluence_does_not_show_yet_may_be_asked_for_again() -> None:
+    world.fails_with = NotFound()
+    assert post().status == 404
+    world.fails_with = None
+
+    assert post().status == 201
 
 
 def test_being_unlicensed_says_nothing_about_the_request(shared: Services, sites: Sites) -> None:
