@@ -10,9 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 
 from lib.confluence import Assignment, Caller, Confluence, ContainerKind, Content, ContentKind
 from lib.principal import AccountId, ContentId, SpaceId, TenantId
+from lib.problems import RateLimited
 from lib.spaces import Spaces
 from lib.tenancy import Installation
 
@@ -22,6 +24,10 @@ SAVING_READ_BELIEVED_S = 900.0
 """How long reads believe an allow while points are short; writes never believe one for longer."""
 DENY_BELIEVED_S = 30.0
 _HELD = 50_000
+
+GUESSES, GUESSES_WITHIN_S = 60, 60.0
+"""How many spaces that we know nothing of and a person may not see Confluence is asked about for that person, and
+within what time. Lists of the site come across known ones only."""
 
 type GrantKey = tuple[int, int, int, AccountId, SpaceId]
 type SeenKey = tuple[int, int, int, AccountId, ContentId]
@@ -135,6 +141,7 @@ class GrantBook:
     _seen: dict[SeenKey, tuple[float, bool]] = field(default_factory=dict, init=False)
     _assigned: dict[GrantKey, tuple[float, tuple[Assignment, ...] | None]] = field(default_factory=dict, init=False)
     _administrators: dict[tuple[int, int, AccountId], tuple[float, bool]] = field(default_factory=dict, init=False)
+    _guesses: dict[tuple[TenantId, AccountId], tuple[float, int]] = field(default_factory=dict, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def of(
@@ -148,10 +155,24 @@ class GrantBook:
             believed_s = allowed_s if held[1].questions.view else DENY_BELIEVED_S
             if self.clock() - held[0] < believed_s:
                 return held[1]
-        started = self.clock()
+        started, person = self.clock(), (installation.tenant_id, account_id)
+        self._check_guesses(person, started)
         grants = self._ask(Caller(installation, account_id), account_id, space_id)
+        is_known = self.spaces.of(installation.tenant_id, space_id).is_known
+        if grants.reason == SPACE_INVISIBLE and not is_known:
+            since, guesses = self._guesses.get(person, (started, 0))
+            self._remember(self._guesses, person, (since, guesses + 1))
         self._remember(self._grants, key, (started, grants))
         return grants
+
+    def _check_guesses(self, person: tuple[TenantId, AccountId], now: float) -> None:
+        """Each made-up space id costs points that all sites share, so a person has few of them a minute."""
+        since, guesses = self._guesses.get(person, (now, 0))
+        if now - since >= GUESSES_WITHIN_S:
+            self._guesses.pop(person, None)
+        elif guesses >= GUESSES:
+            wait_s = max(1, int(since + GUESSES_WITHIN_S - now))
+            raise RateLimited(retry_after_s=wait_s, headers={})
 
     def assignments(
         self, installation: Installation, account_id: AccountId, space_id: SpaceId
@@ -252,6 +273,10 @@ class GrantBook:
 
     def _remember[K, V](self, held: dict[K, V], key: K, value: V) -> None:
         with self._lock:
+            # What was remembered first goes first, so that a flood of made-up ids of one site costs the others a
+            # tenth of what is remembered, not all of it.
             if len(held) >= _HELD:
-                held.clear()
+                for stale in list(islice(held, _HELD // 10)):
+                    del held[stale]
+            held.pop(key, None)
             held[key] = value

@@ -10,6 +10,8 @@ from lib.confluence import Assignment, Caller, Confluence, ConfluenceRefused, Pl
 from lib.errors import Unavailable
 from lib.grants import (
     DENY_BELIEVED_S,
+    GUESSES,
+    GUESSES_WITHIN_S,
     READ_BELIEVED_S,
     SAVING_READ_BELIEVED_S,
     SPACE_INVISIBLE,
@@ -23,6 +25,7 @@ from lib.grants import (
     read_probe,
 )
 from lib.principal import AccountId, ClientKey, ContentId, SpaceId, TenantId
+from lib.problems import RateLimited
 from lib.spaces import SiteSettings, Space, Spaces, SpaceSettings, SpaceStatus
 from lib.tenancy import Installation, InstallationState
 from tests.factories import ANSWER_TYPE, ENG, HR, QUESTION_TYPE, content
@@ -133,9 +136,11 @@ class KnownSpaces:
 
     epochs: dict[tuple[TenantId, SpaceId], int] = field(default_factory=dict)
     probes_rights: bool = False
+    unknown: set[SpaceId] = field(default_factory=set)
 
     def of(self, tenant_id: TenantId, space_id: SpaceId) -> Space:
-        return Space(SpaceStatus.CURRENT, self.epochs.get((tenant_id, space_id), 0), SpaceSettings(), is_enabled=True)
+        epoch, is_known = self.epochs.get((tenant_id, space_id), 0), space_id not in self.unknown
+        return Space(SpaceStatus.CURRENT, epoch, SpaceSettings(), is_enabled=True, is_known=is_known)
 
     def site(self, tenant_id: TenantId) -> SiteSettings:
         del tenant_id
@@ -556,3 +561,37 @@ def test_the_fake_refuses_writes_as_confluence_does(confluence: FakeConfluence) 
     with pytest.raises(ConfluenceRefused) as refused:
         confluence.delete_content(Caller(ACME, AccountId(CAROL)), item.id)
     assert refused.value.status == 404
+
+
+def test_made_up_spaces_are_asked_about_a_few_times_a_minute(
+    book: GrantBook, spaces: KnownSpaces, confluence: FakeConfluence, clock: Clock
+) -> None:
+    made_up = [SpaceId(number) for number in range(900_001, 900_001 + GUESSES + 1)]
+    spaces.unknown.update(made_up)
+    for space_id in made_up[:-1]:
+        assert book.of(ACME, ALICE_ID, space_id).reason == SPACE_INVISIBLE
+
+    with pytest.raises(RateLimited) as refused:
+        book.of(ACME, ALICE_ID, made_up[-1])
+    assert 0 < refused.value.retry_after_s <= GUESSES_WITHIN_S
+    # What is remembered is answered, and others are not held up.
+    assert book.of(ACME, ALICE_ID, made_up[0]).reason == SPACE_INVISIBLE
+    assert book.of(ACME, AccountId(BOB), ENG).questions.view
+
+    clock.pass_(GUESSES_WITHIN_S)
+    assert book.of(ACME, ALICE_ID, ENG).questions.view
+
+
+def test_known_spaces_are_no_guesses(book: GrantBook) -> None:
+    for number in range(800_001, 800_001 + 3 * GUESSES):
+        assert book.of(ACME, ALICE_ID, SpaceId(number)).reason == SPACE_INVISIBLE
+
+
+def test_a_full_memory_loses_the_oldest_and_not_all(book: GrantBook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lib.grants._HELD", 20)
+    for number in range(700_001, 700_026):
+        book.of(ACME, ALICE_ID, SpaceId(number))
+
+    assert 15 <= len(book._grants) <= 20
+    assert SpaceId(700_025) in {key[-1] for key in book._grants}
+    assert SpaceId(700_001) not in {key[-1] for key in book._grants}
