@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Integer, bindparam, false
+from sqlalchemy import BigInteger, Boolean, Integer, bindparam, false, true
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from lib.errors import Conflict
@@ -23,6 +23,7 @@ from lib.sql import (
     code_type,
     default_number,
     insert_row,
+    lost_race,
     rows_changed,
     run_bound,
     select_bound,
@@ -55,13 +56,15 @@ class SpaceStatus(StrEnum):
 
 
 class SpaceRow(TenantRow):
-    """A space in which there are questions."""
+    """A space that we have to know of: there is or was a question in it, or its permissions changed."""
 
     __tablename__ = "space"
 
     space_id: Mapped[SpaceId] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     status: Mapped[str] = mapped_column(code_type(16), default=SpaceStatus.CURRENT)
     permission_epoch: Mapped[int] = mapped_column(Integer, default=0)
+    has_questions: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())
+    """There is or was one; removed ones count."""
     missing_since: Mapped[datetime | None] = mapped_column(Instant)
     created_at: Mapped[datetime] = mapped_column(Instant)
 
@@ -135,6 +138,8 @@ class Space:
     permission_epoch: int
     settings: SpaceSettings
     is_enabled: bool
+    is_known: bool = True
+    """There is or was a question in it."""
 
 
 _SPACE_CHOICES = (
@@ -179,7 +184,8 @@ def change_space_settings(
             .values(**values)
         )
         if rows_changed(changed) != 1:
-            raise SettingsChanged(held.version)
+            # Run again, this finds the version that stands now and says so.
+            lost_race()
     return read_space_settings(session, tenant_id, space_id)
 
 
@@ -202,16 +208,20 @@ def change_site_settings(session: Session, tenant_id: TenantId, wanted: SiteSett
             update_rows(tenant_id, SiteSettingsRow).where(SiteSettingsRow.version == wanted.version).values(**values)
         )
         if rows_changed(changed) != 1:
-            raise SettingsChanged(held.version)
+            lost_race()
     return read_site_settings(session, tenant_id)
 
 
 def note_space(session: Session, tenant_id: TenantId, space_id: SpaceId, *, now: datetime) -> None:
     """Makes the space known, because a question is in it; a space that was missing is not any more."""
-    held = session.execute(select_rows(tenant_id, SpaceRow.status).where(SpaceRow.space_id == space_id)).first()
+    held = session.execute(
+        select_rows(tenant_id, SpaceRow.status, SpaceRow.has_questions).where(SpaceRow.space_id == space_id)
+    ).first()
     if held is None:
-        row = {"status": SpaceStatus.CURRENT, "permission_epoch": 0, "created_at": now}
-        session.execute(insert_row(tenant_id, SpaceRow, space_id=space_id, **row))
+        _add_space(session, tenant_id, space_id, has_questions=True, now=now)
+    elif not held.has_questions:
+        known = update_rows(tenant_id, SpaceRow).where(SpaceRow.space_id == space_id).values(has_questions=True)
+        session.execute(known)
     elif held.status == SpaceStatus.MISSING:
         set_space_status(session, tenant_id, space_id, SpaceStatus.CURRENT, now=now)
 
@@ -234,12 +244,19 @@ def set_space_status(
 
 def raise_space_epoch(session: Session, tenant_id: TenantId, space_id: SpaceId, *, now: datetime) -> None:
     """Makes every instance forget what it cached about who may do what in this space."""
-    note_space(session, tenant_id, space_id, now=now)
-    session.execute(
+    raised = session.execute(
         update_rows(tenant_id, SpaceRow)
         .where(SpaceRow.space_id == space_id)
         .values(permission_epoch=SpaceRow.permission_epoch + 1)
     )
+    if rows_changed(raised) != 1:
+        _add_space(session, tenant_id, space_id, has_questions=False, now=now)
+
+
+def _add_space(session: Session, tenant_id: TenantId, space_id: SpaceId, *, has_questions: bool, now: datetime) -> None:
+    # What was cached before there was a row was cached under epoch 0.
+    row = {"status": SpaceStatus.CURRENT, "permission_epoch": 1, "has_questions": has_questions, "created_at": now}
+    session.execute(insert_row(tenant_id, SpaceRow, space_id=space_id, **row))
 
 
 def disabled_among(session: Session, tenant_id: TenantId, space_ids: Iterable[SpaceId]) -> set[SpaceId]:
@@ -259,10 +276,11 @@ def disabled_among(session: Session, tenant_id: TenantId, space_ids: Iterable[Sp
 
 def known_spaces(session: Session, tenant_id: TenantId) -> list[SpaceId]:
     """Every space in which there is or was a question."""
-    return list(session.scalars(select_rows(tenant_id, SpaceRow.space_id).order_by(SpaceRow.space_id)))
+    known = select_rows(tenant_id, SpaceRow.space_id).where(SpaceRow.has_questions)
+    return list(session.scalars(known.order_by(SpaceRow.space_id)))
 
 
-_FACTS = select_bound(SpaceRow, SpaceRow.status, SpaceRow.permission_epoch).where(
+_FACTS = select_bound(SpaceRow, SpaceRow.status, SpaceRow.permission_epoch, SpaceRow.has_questions).where(
     SpaceRow.space_id == bindparam("space_id")
 )
 _CHOICES = select_bound(SpaceSettingsRow, *_SPACE_CHOICES).where(SpaceSettingsRow.space_id == bindparam("space_id"))
@@ -279,6 +297,7 @@ def _read_space(session: Session, tenant_id: TenantId, space_id: SpaceId, site: 
         permission_epoch=0 if facts is None else facts.permission_epoch,
         settings=settings,
         is_enabled=site.enabled_by_default if settings.is_enabled is None else settings.is_enabled,
+        is_known=facts is not None and facts.has_questions,
     )
 
 

@@ -80,6 +80,9 @@ def run() -> None:
     engine = engine_for(url, client_id=os.environ.get("AZURE_CLIENT_ID"))
     with engine.connect() as connection:
         is_sqlite = connection.dialect.name == "sqlite"
+        if connection.dialect.name == "mssql":
+            # Requests have half a minute for a statement; making an index of a large table takes longer.
+            connection.connection.driver_connection.timeout = 0  # type: ignore[union-attr]
         if is_sqlite:
             # SQLite changes a table by making it anew, and dropping the old one would break what refers to it
             # (sqlite.org, "ALTER TABLE", section 7). Only outside a transaction can the check be put off.

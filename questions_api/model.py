@@ -13,6 +13,7 @@ from sqlalchemy import (
     Integer,
     UniqueConstraint,
     case,
+    false,
     literal_column,
 )
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
@@ -176,6 +177,8 @@ class Answer(TenantRow):
     score: Mapped[int] = mapped_column(Integer, default=0)
     up: Mapped[int] = mapped_column(Integer, default=0)
     down: Mapped[int] = mapped_column(Integer, default=0)
+    is_guarded: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    """Confluence reported restrictions on the answer itself: it is confirmed for each viewer."""
     accepted_at: Mapped[datetime | None] = mapped_column(Instant)
     accepted_by_ref: Mapped[int | None] = mapped_column(BigInteger)
     contested_at: Mapped[datetime | None] = mapped_column(Instant)

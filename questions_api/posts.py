@@ -182,6 +182,8 @@ def register_question(
         select_rows(tenant_id, Question.id, Question.created_at).where(Question.id == content.id)
     ).first()
     if held is not None:
+        # Held first: of two who bring the row up to date at once, the second sees what the first has made of it.
+        lock_question(session, tenant_id, content.id)
         _follow_question(session, tenant_id, content, may_revive=may_revive, now=now)
         add_tags(session, tenant_id, content.id, tags, created_at=held.created_at, now=now)
         return False
@@ -230,13 +232,16 @@ def _follow_question(
         return
     count_tags(session, tenant_id, content.id, step=-1, now=now)
     note_space(session, tenant_id, content.space_id, now=now)
-    values = {
+    values: dict[str, Any] = {
         "space_id": content.space_id,
         "container_kind": content.container_kind,
         "container_id": content.container_id,
         "missing_since": None,
         "version": Question.version + 1,
     }
+    if held.space_id != content.space_id:
+        # A pin was given by a moderator of the space that the question has left.
+        values["pinned_at"] = None
     session.execute(changed.values(**values, **({"deleted_at": None} if is_back else {})))
     count_tags(session, tenant_id, content.id, step=1, now=now)
     _tally(session, tenant_id, content.id, content.space_id, now=now)
@@ -284,10 +289,13 @@ def register_answer(
 
 def remove_post(session: Session, tenant_id: TenantId, content_id: ContentId, *, now: datetime) -> bool:
     """Marks the post deleted, as Confluence has done. False when it is none of ours or gone already."""
-    question = session.execute(
-        select_rows(tenant_id, Question.space_id).where(Question.id == content_id, Question.deleted_at.is_(None))
-    ).first()
+    live = select_rows(tenant_id, Question.space_id).where(Question.id == content_id, Question.deleted_at.is_(None))
+    question = session.execute(live).first()
     if question is not None:
+        lock_question(session, tenant_id, content_id)
+        question = session.execute(live).first()
+        if question is None:
+            return False
         count_tags(session, tenant_id, content_id, step=-1, now=now)
         session.execute(
             update_rows(tenant_id, Question)
@@ -355,6 +363,8 @@ def lock_question(session: Session, tenant_id: TenantId, question_id: ContentId)
 
 def guard_question(session: Session, tenant_id: TenantId, question_id: ContentId, *, now: datetime) -> None:
     """Remembers that Confluence restricts the item itself, so that every read confirms it as the viewer."""
+    if not lock_question(session, tenant_id, question_id):
+        return
     count_tags(session, tenant_id, question_id, step=-1, now=now)
     session.execute(update_rows(tenant_id, Question).where(Question.id == question_id).values(is_guarded=True))
 

@@ -105,6 +105,7 @@ def upgrade() -> None:
         sa.Column("space_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("status", code(16), nullable=False),
         sa.Column("permission_epoch", sa.Integer(), nullable=False),
+        sa.Column("has_questions", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.Column("missing_since", moment(), nullable=True),
         sa.Column("created_at", moment(), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "space_id", name=op.f("pk_space")),
@@ -286,6 +287,7 @@ def upgrade() -> None:
     _index("ux_account_former", "account", ["tenant_id", "former_key"], where="former_key IS NOT NULL", unique=True)
 
     with _altered("answer") as batch_op:
+        batch_op.add_column(sa.Column("is_guarded", sa.Boolean(), server_default=sa.false(), nullable=False))
         batch_op.add_column(sa.Column("contested_at", moment(), nullable=True))
     _index(
         "ix_answer_author",
@@ -388,6 +390,8 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False))
 
     op.create_index("ix_vote_account", "vote", ["tenant_id", "account_ref"])
+    op.drop_index("ix_outbox_due", table_name="outbox")
+    _index("ix_outbox_due", "outbox", ["kind", "available_at", "id"], where="done_at IS NULL")
     _fill()
 
 
@@ -416,6 +420,29 @@ def _fill() -> None:
         " GROUP BY question.tenant_id, question.space_id, question_tag.tag_id"
     )
     op.execute(counted)
+    _tally_all()
+
+
+_FIRST_ID = 1_795_600_000_000 << 21
+"""Of the events made here, in the form of the application's own ids: milliseconds, then 21 bits."""
+
+_PAYLOAD = {
+    "sqlite": """'{"v": 1, "question": "' || id || '", "space": "' || space_id || '"}'""",
+    "postgresql": """'{"v": 1, "question": "' || id || '", "space": "' || space_id || '"}'""",
+    "mssql": """CONCAT('{"v": 1, "question": "', id, '", "space": "', space_id, '"}')""",
+}
+
+
+def _tally_all() -> None:
+    """Has the points of every question worked out that has earned somebody any."""
+    payload = _PAYLOAD[op.get_context().dialect.name]
+    op.execute(
+        "INSERT INTO outbox (id, tenant_id, kind, payload, created_at, available_at, attempts)"  # noqa: S608 - of constants
+        f" SELECT {_FIRST_ID} + ROW_NUMBER() OVER (ORDER BY tenant_id, id), tenant_id, 'tally_due', {payload},"
+        " created_at, created_at, 0 FROM question"
+        " WHERE up > 0 OR accepted_count > 0 OR EXISTS (SELECT 1 FROM answer WHERE answer.tenant_id ="
+        " question.tenant_id AND answer.question_id = question.id AND answer.up > 0)"
+    )
 
 
 def downgrade() -> None:

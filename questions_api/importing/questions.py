@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, literal
+from sqlalchemy import BigInteger, case, literal
 from sqlalchemy.orm import Session
 
 from lib.audit import append_audit
@@ -108,7 +108,8 @@ def _correct(
     active_at = case(
         (Question.answer_count > 0, Question.active_at), else_=literal(wanted.active_at, Question.active_at.type)
     )
-    hot = hot_at_first(created_at) + hot_lift(Question.score)
+    # With its type, because PostgreSQL takes a bare number for a small one.
+    hot = literal(hot_at_first(created_at), BigInteger) + hot_lift(Question.score)
     changes = {**values, "active_at": active_at, "hot": hot, "version": Question.version + 1}
     session.execute(update_rows(tenant_id, Question).where(Question.id == content.id).values(**changes))
     session.execute(

@@ -4,6 +4,8 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import String, Unicode, create_engine, inspect
 
 from lib.engine import engine_for
-from lib.sql import Row, TenantRow
+from lib.events import TALLY_KINDS, Subject
+from lib.outbox import due_events
+from lib.principal import ContentId, SpaceId
+from lib.sql import Database, Row, TenantRow
 from tests.conftest import TABLES
 from tests.factories import migrate
 
@@ -94,6 +99,9 @@ def test_rows_of_the_first_schema_get_their_values_in_the_second(tmp_path: Path)
         assert run("SELECT space_id, status, permission_epoch FROM space").all() == [(5, "current", 0)]
         assert run("SELECT tag_id, use_count, is_featured FROM tag_use").all() == [(9, 2, 0)]
         assert run("SELECT atlassian_account_id, former_key FROM account").all() == [("557058:alice", None)]
+    read = partial(due_events, kinds=TALLY_KINDS, now=datetime.now(UTC), limit=10)
+    due = Database(engine).read(read)
+    assert [event.about for event in due] == [Subject(ContentId(number), SpaceId(5)) for number in (1, 3)]
     engine.dispose()
 
 
