@@ -29,17 +29,25 @@ def space_of(call: Call, space_id: SpaceId) -> Space:
     return call.services.spaces.of(call.tenant_id, space_id)
 
 
-def grants_in(call: Call, space_id: SpaceId, *, for_write: bool = False) -> Grants:
-    """The caller's grid in the space: Confluence's answer, or nothing at all where the community is switched off.
-
-    For a write, `SpaceArchived` where the caller may see questions in the space and Confluence has archived it.
-    """
+def grants_believed(call: Call, space_id: SpaceId, *, for_write: bool = False) -> Grants:
+    """The caller's grid in the space: Confluence's answer, or nothing at all where the community is switched off."""
     grants = call.services.grants.of(call.installation, call.account_id, space_id, for_write=for_write)
-    space = space_of(call, space_id)
-    if not space.is_enabled and grants.reason is None:
+    if not space_of(call, space_id).is_enabled and grants.reason is None:
         return Grants(administers_space=grants.administers_space, reason=SPACE_DISABLED)
-    if for_write and space.status is SpaceStatus.ARCHIVED and grants.questions.view:
+    return grants
+
+
+def check_not_archived(call: Call, space_id: SpaceId, grants: Grants) -> None:
+    """`SpaceArchived` where the caller may see questions in the space and Confluence has archived it."""
+    if grants.questions.view and space_of(call, space_id).status is SpaceStatus.ARCHIVED:
         raise SpaceArchived
+
+
+def grants_in(call: Call, space_id: SpaceId, *, for_write: bool = False) -> Grants:
+    """The caller's grid in the space; for a write, `SpaceArchived` where nothing can be written."""
+    grants = grants_believed(call, space_id, for_write=for_write)
+    if for_write:
+        check_not_archived(call, space_id, grants)
     return grants
 
 
@@ -60,10 +68,13 @@ def check_administrator(call: Call) -> None:
 
 def grants_if_visible(call: Call, item: Item, *, for_write: bool = False) -> Grants:
     """The caller's grants around the item; `NotFound` where the caller may not see it."""
-    grants = grants_in(call, item.space_id, for_write=for_write)
+    grants = grants_believed(call, item.space_id, for_write=for_write)
     check_may_view(grants)
     if not call.services.grants.visible(call.installation, call.account_id, [item]):
         raise NotFound
+    # Last: to whom the item does not exist, neither does the state of its space.
+    if for_write:
+        check_not_archived(call, item.space_id, grants)
     return grants
 
 
