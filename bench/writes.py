@@ -130,7 +130,7 @@ def count_settings(count: Count, community: Community) -> None:
     carol = community.front.carol
     count("settings of a space", carol, "PUT", f"/spaces/{ENG}/settings", {"severalAccepted": True, "version": 0})
     count("settings of the site", carol, "PUT", "/settings", {"expertPoints": 50, "version": 0})
-    count("featured tags", carol, "PUT", f"/spaces/{ENG}/tags", {"featured": ["howto"], "required": []})
+    count("featured tags", carol, "PUT", f"/spaces/{ENG}/tags", {"featured": ["howto"], "required": [], "version": 1})
     count("seeding", carol, "POST", f"/spaces/{ENG}/seeding", {"subjects": None})
     _count_tags(count, carol)
     _count_destinations(count, community)

@@ -131,7 +131,7 @@ def _operation(resource: Resource, operation: Operation, schemas: _Schemas) -> d
         described["parameters"] = parameters
     if operation.has_body:
         content = {"application/json": {"schema": schemas.body(operation.takes)}}
-        described["requestBody"] = {"required": True, "content": content}
+        described["requestBody"] = {"required": operation.needs_body, "content": content}
     described["responses"] = _responses(operation, schemas)
     return described
 

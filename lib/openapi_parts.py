@@ -4,12 +4,17 @@ from typing import Any
 
 from lib.calls import MAX_PATH_TEXT
 from lib.limits import PER_MINUTE, SITE_SHARE, Limit
+from lib.parsing import MAX_PARAMETERS
 from lib.problems import MEDIA_TYPE, titles
+from lib.web import MAX_BODY_BYTES
 
 CONVENTIONS = (
     "Ids are decimal strings, times RFC 3339 in UTC, lists `{items, next}` with keyset cursors. Unknown fields and "
     "parameters are refused, and a refusal lists every problem at once (RFC 9457). What is missing, what the caller "
-    "may not see and what belongs to another site get the same 404.\n\n"
+    "may not see and what belongs to another site get the same 404. A body of which no member is required "
+    "may be left out: that is `{}`.\n\n"
+    f"**Sizes.** A body has at most {MAX_BODY_BYTES // 1024} KB ({MAX_BODY_BYTES} bytes); a larger one is refused with "
+    f"413. An address has at most {MAX_PARAMETERS} query parameters; with more of them it is refused with 400.\n\n"
     "**Conditions.** Every JSON answer to a GET has a strong `ETag`; with `If-None-Match` it is 304 while nothing has "
     "changed. Operations that say so honour `If-Match` and answer 412, with what stands now, when another version "
     "does; elsewhere the header is refused.\n\n"

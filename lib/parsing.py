@@ -12,7 +12,7 @@ from lib.authentication import Request
 from lib.errors import Fault, Forbidden, Invalid
 from lib.problems import UnsupportedMediaType
 
-_MAX_PARAMETERS = 50
+MAX_PARAMETERS = 50
 _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -50,6 +50,11 @@ def takes_body(shape: type[BaseModel]) -> bool:
     return issubclass(shape, Wire) and shape is not Nothing
 
 
+def needs_body(shape: type[BaseModel]) -> bool:
+    """Whether the shape takes a body and has a member that must be given; without one, no body is an empty one."""
+    return takes_body(shape) and any(member.is_required() for member in shape.model_fields.values())
+
+
 def parse(shape: type[BaseModel], request: Request, *, is_public: bool) -> BaseModel:
     """What the operation takes; `Invalid` names every problem of the request."""
     if shape is Signed:
@@ -60,10 +65,12 @@ def parse(shape: type[BaseModel], request: Request, *, is_public: bool) -> BaseM
     if query and not is_query and not is_public:
         raise Invalid(faults=tuple(Fault(name, "is not a known parameter") for name, _ in _pairs(query)))
     if request.method in _WRITES:
-        _check_write(request, has_body=takes_body(shape))
+        _check_write(request, shape)
     if is_query:
         return _validated(shape, _parameters(query))
-    return _validated(shape, request.body) if takes_body(shape) else shape()
+    if not takes_body(shape):
+        return shape()
+    return _validated(shape, request.body if request.body or needs_body(shape) else b"{}")
 
 
 def idempotency_key(request: Request) -> str | None:
@@ -76,21 +83,21 @@ def idempotency_key(request: Request) -> str | None:
     return key
 
 
-def _check_write(request: Request, *, has_body: bool) -> None:
+def _check_write(request: Request, shape: type[BaseModel]) -> None:
     if request.headers.get("sec-fetch-site") == "cross-site":
         raise Forbidden("Writes from another site are refused.")
-    if not has_body and request.body.strip() not in {b"", b"{}"}:
+    if not takes_body(shape) and request.body.strip() not in {b"", b"{}"}:
         raise Invalid("This operation takes no body.")
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if (has_body or request.body) and media_type != "application/json":
+    if (request.body or needs_body(shape)) and media_type != "application/json":
         raise UnsupportedMediaType
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:
     try:
-        return parse_qsl(query, keep_blank_values=True, max_num_fields=_MAX_PARAMETERS)
+        return parse_qsl(query, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
     except ValueError:
-        raise Invalid(f"There are more than {_MAX_PARAMETERS} parameters.") from None
+        raise Invalid(f"There are more than {MAX_PARAMETERS} parameters.") from None
 
 
 def _parameters(query: str) -> dict[str, str]:

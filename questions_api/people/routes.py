@@ -117,14 +117,22 @@ def read_person(call: Call, _: Nothing) -> schemas.ProfileView:
     return schemas.profile_view(account_id, profile_of(call, account_id))
 
 
-@person_data.operation("GET", returns=schemas.PersonalData, failures=(Forbidden, NotFound), limit=Limit.HEAVY)
-def read_person_data(call: Call, _: Nothing) -> schemas.PersonalData:
-    """Everything stored about a person, for that person and for Confluence administrators."""
+@person_data.operation(
+    "GET",
+    takes=schemas.PersonalDataQuery,
+    returns=schemas.PersonalData,
+    failures=(Forbidden, NotFound),
+    limit=Limit.HEAVY,
+)
+def read_person_data(call: Call, query: schemas.PersonalDataQuery) -> schemas.PersonalData:
+    """Everything stored about a person, for that person and for Confluence administrators, page by page."""
     account_id = call.account_in_path("accountId")
     if account_id != call.account_id:
         check_administrator(call)
-    held = call.read(partial(personal_data, tenant_id=call.tenant_id, account_id=account_id))
-    return schemas.personal_data_view(account_id, held)
+    name = f"person-data:{account_id}"
+    after = after_cursor(call, name, query.cursor)
+    page = call.read(partial(personal_data, tenant_id=call.tenant_id, account_id=account_id, after=after))
+    return schemas.personal_data_view(account_id, page.held, next_cursor(call, name, page.next_position))
 
 
 @experts.operation("GET", returns=schemas.ExpertPage, failures=(NotFound,))
@@ -185,7 +193,7 @@ def ask_person(call: Call, body: schemas.RequestBody) -> Reply:
     return Reply(read_question_requests(call, schemas.RequestsQuery()), 201 if is_new else 200)
 
 
-@question_request.operation("DELETE", statuses=(204,), failures=(Forbidden, NotFound))
+@question_request.operation("DELETE", statuses=(204,), failures=(Forbidden, NotFound, Conflict))
 def take_request_back(call: Call, _: Nothing) -> Reply:
     """Takes a request back, as who made it, or declines it, as who is asked."""
     question_id = see_question(call, for_write=True).head.item.id

@@ -3,11 +3,13 @@
 import csv
 import io
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic.alias_generators import to_camel
 from sqlalchemy import and_
 from sqlalchemy.orm import Session
 
@@ -21,6 +23,8 @@ _FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _ID_BITS = 21
 """Random bits below the milliseconds of an id (`lib.sql.new_id`)."""
 _MAX_ID = 2**63 - 1
+_IDS = re.compile(r"tags|.*(Id|Ids|Ref)")
+"""Names of values that are ids: too large for many a reader of JSON, unlike counts, settings and versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One change. `actor` is None for a former user."""
+    """One change. `actor` is None for a former user; for the values see `values_view`."""
 
     id: int
     at: datetime
@@ -115,7 +119,23 @@ def _values(text: str | None) -> dict[str, Any] | None:
     except ValueError:
         # What was too long even for the list of what was left out.
         return {"omitted": []}
-    return found
+    return values_view(found)
+
+
+def values_view(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as the rest of the API has such: names in camelCase, ids as text (pure)."""
+    return {to_camel(name): _value_view(to_camel(name), value) for name, value in values.items()}
+
+
+def _value_view(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return values_view(value)
+    if isinstance(value, list):
+        return [_value_view(name, member) for member in value]
+    if name == "omitted" and isinstance(value, str):
+        return to_camel(value)
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if is_number and _IDS.fullmatch(name) else value
 
 
 def table_of(entries: Iterable[Entry]) -> bytes:

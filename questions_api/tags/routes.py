@@ -23,7 +23,7 @@ from questions_api.tags.merging import merge_tags
 from questions_api.tags.reading import read_surroundings
 from questions_api.tags.sight import Sight, Uses, candidate_spaces, is_borne_in_sight, uses_seen
 from questions_api.tags.slugs import normalise
-from questions_api.tags.space_tags import read_space_tags, replace_space_tags
+from questions_api.tags.space_tags import SpaceTags, read_space_tags, replace_space_tags
 from questions_api.watches.model import WatchKind
 from questions_api.watches.moving import move_tag_watches
 from questions_api.watches.schemas import watch_word
@@ -229,24 +229,23 @@ def read_tags_of_space(call: Call, _: Nothing) -> schemas.SpaceTagsView:
     space_id = call.space_id("spaceId")
     grants = grants_in(call, space_id)
     check_may_view(grants)
-    if not grants.tags.view:
-        return {"featured": [], "required": []}
     held = call.read(partial(read_space_tags, tenant_id=call.tenant_id, space_id=space_id))
-    return {"featured": list(held.featured), "required": list(held.required)}
+    return schemas.space_tags_view(held if grants.tags.view else SpaceTags((), (), held.version))
 
 
 @space_tags.operation(
     "PUT",
     takes=schemas.SpaceTagsBody,
     returns=schemas.SpaceTagsView,
-    failures=(Forbidden, NotFound),
+    failures=(Conflict, Forbidden, NotFound),
     needs_licence=False,
 )
 def replace_tags_of_space(call: Call, body: schemas.SpaceTagsBody) -> schemas.SpaceTagsView:
-    """Replaces the space's featured and required tags, for its administrators."""
+    """Replaces the space's featured and required tags, if its settings are still those of `version`."""
     space_id = call.space_id("spaceId")
     check_space_administrator(call, space_id)
     wanted = schemas.space_tags(body)
     work = partial(replace_space_tags, principal=call.principal, space_id=space_id, wanted=wanted, now=call.now)
     held = call.write(work)
-    return {"featured": list(held.featured), "required": list(held.required)}
+    call.services.spaces.forget(call.tenant_id)
+    return schemas.space_tags_view(held)

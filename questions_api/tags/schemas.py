@@ -77,11 +77,15 @@ class SpaceTagsBody(Wire):
 
     featured: SlugTexts
     required: SlugTexts
+    version: Version
 
 
 class SpaceTagsView(TypedDict):
+    """`version` is that of the space's settings, of which these are some."""
+
     featured: list[str]
     required: list[str]
+    version: int
 
 
 def wanted_slug(text: str, where: str) -> str:
@@ -117,7 +121,11 @@ def space_tags(body: SpaceTagsBody) -> SpaceTags:
             faults += (Fault(f"/{name}", f"must hold at most {MAX_SPACE_TAGS} tags"),)
     if faults:
         raise Invalid(faults=faults)
-    return SpaceTags(featured, required)
+    return SpaceTags(featured, required, body.version)
+
+
+def space_tags_view(held: SpaceTags) -> SpaceTagsView:
+    return {"featured": list(held.featured), "required": list(held.required), "version": held.version}
 
 
 def tags_name(query: TagsQuery) -> str:

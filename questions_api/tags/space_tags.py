@@ -1,6 +1,6 @@
 """The tags that a space's administrator features, and those of which each new question bears one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import and_, or_
@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from lib.audit import append_audit
 from lib.principal import Principal, SpaceId, TenantId
-from lib.spaces import SpaceRow, note_space
+from lib.spaces import change_space_settings, note_space, read_space_settings
 from lib.sql import insert_row, rows_changed, select_rows, update_rows
 from questions_api.tags.model import Tag, TagUse
 from questions_api.tags.tagging import ensure_tags
@@ -19,13 +19,16 @@ MAX_SPACE_TAGS = 20
 
 @dataclass(frozen=True, slots=True)
 class SpaceTags:
-    """Slugs in order."""
+    """Slugs in order. They change with the space's other settings, so `version` is that of all of them."""
 
     featured: tuple[str, ...]
     required: tuple[str, ...]
+    version: int = 0
 
 
 def read_space_tags(session: Session, tenant_id: TenantId, space_id: SpaceId) -> SpaceTags:
+    # The version first: should the tags change in between, a change based on this one is refused, never lost.
+    version = read_space_settings(session, tenant_id, space_id).version
     rows = session.execute(
         select_rows(tenant_id, TagUse.is_featured, TagUse.is_required, Tag.slug, only=TagUse)
         .join(Tag, and_(Tag.tenant_id == TagUse.tenant_id, Tag.tag_id == TagUse.tag_id))
@@ -35,6 +38,7 @@ def read_space_tags(session: Session, tenant_id: TenantId, space_id: SpaceId) ->
     return SpaceTags(
         featured=tuple(row.slug for row in rows if row.is_featured),
         required=tuple(row.slug for row in rows if row.is_required),
+        version=version,
     )
 
 
@@ -43,15 +47,13 @@ def replace_space_tags(
 ) -> SpaceTags:
     """Makes these the space's featured and required tags; those the installation does not have yet are made.
 
-    Two administrators at once come one after the other, and the later list stands whole.
+    `SettingsChanged` when `wanted.version` is not the present one. Of two administrators at once one is refused,
+    because the settings' row is written first.
     """
     tenant_id = principal.tenant_id
     note_space(session, tenant_id, space_id, now=now)
-    session.execute(
-        update_rows(tenant_id, SpaceRow)
-        .where(SpaceRow.space_id == space_id)
-        .values(permission_epoch=SpaceRow.permission_epoch)
-    )
+    settings = replace(read_space_settings(session, tenant_id, space_id), version=wanted.version)
+    change_space_settings(session, tenant_id, space_id, settings, now=now)
     held = _flags(session, tenant_id, space_id)
     featured = set(ensure_tags(session, tenant_id, wanted.featured, now=now))
     required = set(ensure_tags(session, tenant_id, wanted.required, now=now))

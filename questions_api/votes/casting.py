@@ -59,7 +59,7 @@ class Post:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class VoteResult:
     """A person's vote on a post, and the post's score after it."""
 
     value: Value
@@ -122,7 +122,7 @@ _CHANGE = (
 _TAKE_BACK = delete_bound(Vote).where(*_MINE)
 
 
-def cast_vote(session: Session, principal: Principal, post: Post, value: Value, *, now: datetime) -> Tally:
+def cast_vote(session: Session, principal: Principal, post: Post, value: Value, *, now: datetime) -> VoteResult:
     """Makes `value` the person's vote. Casting what already stands changes nothing and tells nobody.
 
     A first vote is an insert: a concurrent twin of this request collides on the key and starts over, finding
@@ -136,7 +136,7 @@ def cast_vote(session: Session, principal: Principal, post: Post, value: Value, 
         raise NotFound
     held: Value = row.value or 0
     if held == value:
-        return Tally(value, row.score)
+        return VoteResult(value, row.score)
     voter_ref = row.account_ref or add_account(session, tenant_id, principal.account_id, now=now)
     _store(session, tenant_id, post, voter_ref, held, value, now)
     step = transition(held, value)
@@ -154,7 +154,7 @@ def cast_vote(session: Session, principal: Principal, post: Post, value: Value, 
     about = Subject(post.question_id, post.space_id, post.id if post.kind is PostKind.ANSWER else None)
     kinds = (EventKind.TALLY_DUE,) if value == 0 else (EventKind.POST_VOTED, EventKind.TALLY_DUE)
     append_events(session, tenant_id, kinds, about, now=now)
-    return Tally(value, row.score + step.score)
+    return VoteResult(value, row.score + step.score)
 
 
 def _store(

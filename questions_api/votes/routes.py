@@ -17,7 +17,7 @@ answer_vote = Resource(blueprint, "api_answer_vote", "api/v1/answers/{answerId}/
 RESOURCES = (question_vote, answer_vote)
 
 
-def _vote(call: Call, post: Post, grants: Grants, body: schemas.VoteBody) -> schemas.TallyView:
+def _vote(call: Call, post: Post, grants: Grants, body: schemas.VoteBody) -> schemas.VoteView:
     settings = space_of(call, post.space_id).settings
     check_may_vote(
         grants,
@@ -26,23 +26,23 @@ def _vote(call: Call, post: Post, grants: Grants, body: schemas.VoteBody) -> sch
         value=body.value,
         downvotes_allowed=settings.downvotes_allowed,
     )
-    tally = call.write(partial(cast_vote, principal=call.principal, post=post, value=body.value, now=call.now))
-    return schemas.tally_view(tally, grants)
+    result = call.write(partial(cast_vote, principal=call.principal, post=post, value=body.value, now=call.now))
+    return schemas.vote_view(result, grants)
 
 
 @question_vote.operation(
-    "PUT", takes=schemas.VoteBody, returns=schemas.TallyView, failures=(Forbidden, NotFound, Conflict), limit=Limit.VOTE
+    "PUT", takes=schemas.VoteBody, returns=schemas.VoteView, failures=(Forbidden, NotFound, Conflict), limit=Limit.VOTE
 )
-def vote_on_question(call: Call, body: schemas.VoteBody) -> schemas.TallyView:
+def vote_on_question(call: Call, body: schemas.VoteBody) -> schemas.VoteView:
     """Makes the caller's vote on the question what the body says."""
     seen = see_question(call, for_write=True)
     return _vote(call, seen.head.post, seen.grants, body)
 
 
 @answer_vote.operation(
-    "PUT", takes=schemas.VoteBody, returns=schemas.TallyView, failures=(Forbidden, NotFound, Conflict), limit=Limit.VOTE
+    "PUT", takes=schemas.VoteBody, returns=schemas.VoteView, failures=(Forbidden, NotFound, Conflict), limit=Limit.VOTE
 )
-def vote_on_answer(call: Call, body: schemas.VoteBody) -> schemas.TallyView:
+def vote_on_answer(call: Call, body: schemas.VoteBody) -> schemas.VoteView:
     """Makes the caller's vote on the answer what the body says."""
     seen = see_answer(call, for_write=True)
     return _vote(call, seen.head.post, seen.grants, body)

@@ -4,7 +4,7 @@ from typing import Literal, NotRequired, TypedDict
 
 from lib.grants import Grants
 from lib.web import Wire
-from questions_api.votes.casting import Tally
+from questions_api.votes.casting import VoteResult
 
 
 class VoteBody(Wire):
@@ -13,12 +13,12 @@ class VoteBody(Wire):
     value: Literal[-1, 0, 1]
 
 
-class TallyView(TypedDict):
+class VoteView(TypedDict):
     """`score` is absent for those who may not see votes."""
 
     value: int
     score: NotRequired[int]
 
 
-def tally_view(tally: Tally, grants: Grants) -> TallyView:
-    return {"value": tally.value, "score": tally.score} if grants.votes.view else {"value": tally.value}
+def vote_view(result: VoteResult, grants: Grants) -> VoteView:
+    return {"value": result.value, "score": result.score} if grants.votes.view else {"value": result.value}

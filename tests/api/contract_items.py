@@ -1,4 +1,4 @@
-"""What the requests of the contract test are about: two spaces of its own, and throw-away items for each operation."""
+"""What the requests of the contract test are about: spaces of its own, and throw-away items for each operation."""
 
 import itertools
 import time
@@ -13,6 +13,7 @@ from local.confluence.cast import ALICE, CAROL, DAVE
 from local.person import ANSWER_TYPE, QUESTION_TYPE, Person, send
 from local.stack import Stack
 from tests.api.conftest import title
+from tests.api.waiting import eventually
 
 TOKEN_LASTS_S = 60
 LONG_AGO = "2019-03-04T10:00:00Z"
@@ -38,8 +39,19 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class Archive:
+    """An archived space, and what was in it before: a question with an answer, a removed one, and Carol's own."""
+
+    space: str
+    question: str
+    answer: str
+    removed: str
+    own: str
+
+
+@dataclass(frozen=True, slots=True)
 class World:
-    """The document as it is served, who calls, and two spaces: one to work in, one whose settings change."""
+    """The document as it is served, who calls, and the spaces: to work in, to change the settings of, to only read."""
 
     stack: Stack
     document: dict[str, Any]
@@ -50,6 +62,7 @@ class World:
     mallory: Caller
     space: str
     settings_space: str
+    archive: Archive
     page: str
 
 
@@ -57,6 +70,17 @@ def new_space(stack: Stack, key: str) -> dict[str, str]:
     made = send("POST", f"{stack.site_one}/_sim/spaces", body={"key": key, "name": f"Space of {key}"})
     assert made.status == 200, made.body
     return dict(made.body)
+
+
+def new_archive(stack: Stack, key: str, asker: Person, carol: Person) -> Archive:
+    space = new_space(stack, key)["spaceId"]
+    question, removed, own = (person.ask(space, title("Archived?"), tags=("old",)) for person in (asker, asker, carol))
+    made = Archive(space, question, carol.answer(question), removed, own)
+    assert asker.api("DELETE", f"/questions/{removed}").status < 300
+    archived = send("POST", f"{stack.site_one}/_sim/spaces/{space}/archive")
+    assert archived.status == 200, archived.body
+    eventually(lambda: asker.api("GET", f"/spaces/{space}").body["status"] == "archived", "archiving")
+    return made
 
 
 def new_channel(stack: Stack) -> str:
@@ -198,6 +222,12 @@ def _other_space(items: Items) -> None:
     items.parameters["spaceId"] = items.world.settings_space
 
 
+def _space_tags(items: Items) -> None:
+    _other_space(items)
+    path = f"/spaces/{items.world.settings_space}/tags"
+    items.members["version"] = items.done(items.carol, "GET", path)["version"]
+
+
 def _space_settings(items: Items) -> None:
     _other_space(items)
     path = f"/spaces/{items.world.settings_space}/settings"
@@ -234,7 +264,7 @@ _PREPARATIONS: Mapping[str, Callable[[Items], object]] = {
     "api_destination_test_post": _destination,
     "api_settings_put": _site_settings,
     "api_space_settings_put": _space_settings,
-    "api_space_tags_put": _other_space,
+    "api_space_tags_put": _space_tags,
     "api_space_seeding_post": _other_space,
 }
 """What an operation needs besides a question with an answer, by operationId."""
@@ -245,4 +275,14 @@ def items_for(world: World, operation_id: str) -> Items:
     prepare = _PREPARATIONS.get(operation_id)
     if prepare is not None:
         prepare(items)
+    return items
+
+
+def items_in_archive(world: World, operation_id: str) -> Items:
+    """The same, but about the archived space and what is in it."""
+    items, archive = items_for(world, operation_id), world.archive
+    question = archive.removed if operation_id == "api_question_restore_post" else archive.question
+    ids: Values = {"questionId": question, "answerId": archive.answer, "spaceId": archive.space}
+    items.parameters |= ids
+    items.members |= {**ids, "contentId": archive.own}
     return items

@@ -54,6 +54,31 @@ def test_a_condition_that_nobody_honours_is_refused(cast: Cast) -> None:
     assert cast.alice.api("GET", f"/questions/{question}").body["score"] == 0
 
 
+def test_what_is_too_large_is_refused(cast: Cast) -> None:
+    question = cast.alice.ask(ENG, title("Large?"))
+    path = f"/questions/{question}/watch"
+    room = 65_536 - len('{"muted": false}')
+
+    fits = call(cast.bob, "PUT", path, b'{"muted": false' + b" " * room + b"}", Content_Type="application/json")
+    assert (fits.status, fits.body) == (200, {"watch": "watching"})
+    over = call(cast.bob, "PUT", path, b'{"muted": false' + b" " * (room + 1) + b"}", Content_Type="application/json")
+    assert (over.status, over.body["code"]) == (413, "too-large")
+    many = call(cast.bob, "GET", "/questions?" + "&".join(f"p{number}=1" for number in range(51)))
+    assert (many.status, "50 parameters" in many.body["detail"]) == (400, True)
+
+
+def test_the_document_says_what_is_too_large_and_which_bodies_are_needed(cast: Cast) -> None:
+    document = send("GET", f"{cast.bob.app}/api/v1/openapi.json").body
+    for words in ("64 KB (65536 bytes)", "413", "50 query parameters"):
+        assert words in document["info"]["description"]
+    for path, method, is_needed in (
+        ("/tags/{slug}/merge", "post", True),
+        ("/spaces/{spaceId}/tags", "put", True),
+        ("/tags/{slug}/watch", "put", False),
+    ):
+        assert document["paths"][f"/api/v1{path}"][method]["requestBody"]["required"] is is_needed, path
+
+
 def test_asking_twice_with_a_key_is_asking_once(cast: Cast) -> None:
     key = new_key()
     body = {"contentId": cast.alice.create(QUESTION_TYPE, title("Once"), "<p>?</p>", spaceId=ENG)}

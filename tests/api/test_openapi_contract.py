@@ -19,7 +19,16 @@ import function_app
 from local.confluence.cast import ALICE, BOB, CAROL, MALLORY
 from local.person import Person, send
 from local.stack import Stack
-from tests.api.contract_items import Caller, Items, Values, World, items_for, new_space
+from tests.api.contract_items import (
+    Caller,
+    Items,
+    Values,
+    World,
+    items_for,
+    items_in_archive,
+    new_archive,
+    new_space,
+)
 
 OPERATIONS = sorted((f"/{one.route}", method) for one in function_app.API for method in one.operations)
 
@@ -34,6 +43,23 @@ OPEN_TO_OTHER_SITES = {
 """Operations that answer Mallory about ids of the first site, and why that tells her nothing."""
 
 SITE_SETTINGS = "api_settings_put"
+
+OPEN_IN_ARCHIVES = {
+    "api_question_watch_put",
+    "api_question_watch_delete",
+    "api_space_watch_put",
+    "api_space_watch_delete",
+    "api_space_settings_put",
+    "api_space_tags_put",
+    "api_space_seeding_post",
+}
+"""Operations that change nothing of what an archived space keeps as it is."""
+
+WRITES = [
+    (path, method)
+    for path, method in OPERATIONS
+    if method != "GET" and any(word in path for word in ("/questions", "/answers", "/spaces"))
+]
 
 type Operation = APIOperation[Any, Any, Any, Any]
 type Request = Case[Operation]
@@ -85,6 +111,7 @@ def world(stack: Stack) -> Iterator[World]:
         mallory=mallory,
         space=space["spaceId"],
         settings_space=settings_space["spaceId"],
+        archive=new_archive(stack, "CONTRACTARCHIVE", alice.person, carol.person),
         page=space["homepageId"],
     )
     for person, known in before.items():
@@ -123,21 +150,26 @@ def cases(draw: st.DrawFn, operation: Operation, items: Items) -> Request:
         # Nobody can make up a cursor or a version that is right.
         case.query = fitted({name: value for name, value in case.query.items() if name != "cursor"}, items.parameters)
         case.headers.pop("If-Match", None)
-        if operation.body:
+        if isinstance(case.body, dict):
             case.body = fitted(case.body, items.members) | items.fixed
     # Servers refuse control characters in headers before the app hears of the request.
     assume(all(value.isprintable() for value in case.headers.values()))
     return case
 
 
-def send_case(case: Request, app: str, headers: dict[str, str]) -> tuple[int, list[str]]:
-    """The status, and what in the answer is not as described."""
+def answer_to(case: Request, app: str, headers: dict[str, str]) -> tuple[Response, list[str]]:
+    """The answer, and what in it is not as described."""
     response = case.call(base_url=app, headers=headers)
     try:
         case.validate_response(response, checks=CHECKS)
     except FailureGroup as failures:
-        return response.status_code, [str(failures)]
-    return response.status_code, []
+        return response, [str(failures)]
+    return response, []
+
+
+def send_case(case: Request, app: str, headers: dict[str, str]) -> tuple[int, list[str]]:
+    response, faults = answer_to(case, app, headers)
+    return response.status_code, faults
 
 
 def examples_of(operation: Operation, items: Items) -> list[Request]:
@@ -186,6 +218,41 @@ def test_every_answer_is_described(world: World, path: str, method: str) -> None
     assert any(status < 300 for who in ("alice", "carol") for status in statuses[who]), statuses
     if operation.path_parameters and name not in OPEN_TO_OTHER_SITES:
         assert min(statuses["mallory"]) >= 400, statuses
+
+
+@pytest.mark.parametrize(("path", "method"), WRITES)
+def test_every_answer_about_an_archived_space_is_described(world: World, path: str, method: str) -> None:
+    operation: Operation = world.schema[path][method]
+    name = operation.definition.raw["operationId"]
+    faults, codes = list[str](), set[str]()
+
+    for case in examples_of(operation, items_in_archive(world, name)):
+        for caller in (world.alice, world.carol):
+            response, found = answer_to(case, world.stack.app_url, caller.headers)
+            codes.add(response.json()["code"] if response.status_code >= 400 else "")
+            faults += found
+
+    assert faults == [], "\n".join(faults)
+    assert ("space-archived" in codes) == (name not in OPEN_IN_ARCHIVES), codes
+
+
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        ("/questions/{questionId}/watch", "PUT"),
+        ("/spaces/{spaceId}/watch", "PUT"),
+        ("/tags/{slug}/watch", "PUT"),
+        ("/spaces/{spaceId}/seeding", "POST"),
+    ],
+)
+def test_a_body_that_need_not_be_sent_is_described_as_such(world: World, path: str, method: str) -> None:
+    operation: Operation = world.schema[f"/api/v1{path}"][method]
+    assert operation.definition.raw["requestBody"]["required"] is False
+    items = items_for(world, operation.definition.raw["operationId"])
+    values = {one.name: items.parameters[one.name] for one in operation.path_parameters}
+    case = operation.Case(path_parameters=values)
+
+    assert send_case(case, world.stack.app_url, world.carol.headers) == (200, [])
 
 
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)

@@ -148,6 +148,10 @@ def test_seeding_is_for_space_administrators(cast: Cast) -> None:
     for person, space, status in ((cast.alice, ENG, 403), (cast.dave, HR, 404), (cast.mallory, ENG, 404)):
         assert person.api("GET", f"/spaces/{space}/seeding").status == status
         assert person.api("POST", f"/spaces/{space}/seeding", {}).status == status
+    assert cast.alice.api("POST", f"/spaces/{ENG}/seeding").status == 403
+    bare = cast.carol.api("POST", f"/spaces/{ENG}/seeding")
+    assert {one["outcome"] for one in bare.body["items"]} <= {"granted", "unchanged"}
+    assert {one["id"] for one in bare.body["items"]} >= {CAROL, group_id(ACME, "everyone")}
     strangers = {"subjects": [{"type": "group", "id": "no-such-group"}]}
     assert cast.carol.api("POST", f"/spaces/{ENG}/seeding", strangers).status == 422
     refused: tuple[dict[str, object], ...] = (
@@ -175,7 +179,7 @@ def test_the_audit_log_tells_who_changed_what(cast: Cast) -> None:
     answer = cast.carol.api("GET", "/audit?limit=1&action=settings.changed").body
     (entry,) = answer["items"]
     assert (entry["actorId"], entry["targetKind"], entry["targetId"]) == (CAROL, "space", HR)
-    assert (entry["before"], entry["after"]) == ({"min_tags": 0}, {"min_tags": 2})
+    assert (entry["before"], entry["after"]) == ({"minTags": 0}, {"minTags": 2})
 
     table = cast.carol.api("GET", "/audit?format=csv&limit=1&action=settings.changed")
     assert table.headers["content-type"].startswith("text/csv")
@@ -185,8 +189,8 @@ def test_the_audit_log_tells_who_changed_what(cast: Cast) -> None:
         "time",
         "settings.changed",
         CAROL,
-        '{"min_tags": 0}',
-        '{"min_tags": 2}',
+        '{"minTags": 0}',
+        '{"minTags": 2}',
     )
 
 

@@ -195,7 +195,7 @@ def test_what_cannot_be_a_tag_is_refused_everywhere_by_name(cast: Cast, text: st
         ("POST", "/questions", {"contentId": content, "tags": [slug, text]}, "/tags/1"),
         ("PATCH", at(slug), {"slug": text}, "/slug"),
         ("POST", at(slug, "/synonyms"), {"slug": text}, "/slug"),
-        ("PUT", f"/spaces/{ENG}/tags", {"featured": [text], "required": []}, "/featured/0"),
+        ("PUT", f"/spaces/{ENG}/tags", {"featured": [text], "required": [], "version": 0}, "/featured/0"),
     ):
         answer = cast.carol.api(method, path, body)
         assert (answer.status, faults(answer)) == (400, [where]), path
@@ -218,7 +218,7 @@ def test_bodies_that_are_too_long_or_unknown_are_refused(cast: Cast) -> None:
         assert (answer.status, faults(answer)) == (400, where), body
     into = cast.carol.api("POST", at(slug, "/merge"), {"into": "never-seen"})
     assert (into.status, faults(into)) == (422, ["/into"])
-    many = {"featured": [f"tag-{number}" for number in range(21)], "required": []}
+    many = {"featured": [f"tag-{number}" for number in range(21)], "required": [], "version": 0}
     assert faults(cast.carol.api("PUT", f"/spaces/{ENG}/tags", many)) == ["/featured"]
     assert cast.carol.api("GET", at("x" * 1000)).status == 404
     assert faults(cast.bob.api("GET", "/tags?order=colour")) == ["order"]
@@ -227,19 +227,28 @@ def test_bodies_that_are_too_long_or_unknown_are_refused(cast: Cast) -> None:
 
 def test_a_space_features_and_requires_tags(cast: Cast) -> None:
     featured, required = new_slug("featured"), new_slug("required")
-    body = {"featured": [featured], "required": [required]}
     path = f"/spaces/{HR}/tags"
+    version = cast.bob.api("GET", path).body["version"]
+    body = {"featured": [featured], "required": [required], "version": version}
 
     assert problem(cast.bob.api("PUT", path, body)) == (403, "forbidden")
     for person in (cast.dave, cast.mallory):
         assert person.api("PUT", path, body).status == 404
         assert person.api("GET", path).status == 404
     try:
-        assert cast.carol.api("PUT", path, body).body == body
-        assert cast.bob.api("GET", path).body == body
+        changed = cast.carol.api("PUT", path, body)
+        assert changed.body == {**body, "version": version + 1}
+        assert cast.bob.api("GET", path).body == changed.body
+        assert cast.carol.api("GET", f"/spaces/{HR}/settings").body["version"] == version + 1
+        stale = cast.carol.api("PUT", path, {**body, "featured": []})
+        assert problem(stale) == (409, "settings-changed")
+        assert stale.body["current"] == {"version": version + 1}
+        assert cast.bob.api("GET", path).body == changed.body
         assert featured in listed(cast.bob, f"space={HR}&filter=featured")
         assert featured not in listed(cast.dave, "filter=featured")
-        assert cast.mallory.api("GET", f"/spaces/{MKT}/tags").body == {"featured": [], "required": []}
+        other = cast.mallory.api("GET", f"/spaces/{MKT}/tags").body
+        assert (other["featured"], other["required"]) == ([], [])
     finally:
-        cleared = cast.carol.api("PUT", path, {"featured": [], "required": []})
-        assert cleared.body == {"featured": [], "required": []}
+        version = cast.bob.api("GET", path).body["version"]
+        cleared = cast.carol.api("PUT", path, {"featured": [], "required": [], "version": version})
+        assert cleared.body == {"featured": [], "required": [], "version": version + 1}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.person import Person
+from local.person import Person, send
 from tests.api.conftest import ENG, HR, Cast, title
 
 WATCHING, MUTED, NOTHING = {"watch": "watching"}, {"watch": "muted"}, {"watch": None}
@@ -30,6 +30,20 @@ def test_a_question_is_watched_muted_and_left(cast: Cast) -> None:
     assert cast.bob.api("DELETE", path).body == NOTHING
     assert cast.bob.api("DELETE", path).body == NOTHING
     assert seen() == (None, 1)
+
+
+def test_a_watch_needs_no_body(cast: Cast) -> None:
+    question = cast.alice.ask(ENG, title("No body"), tags=("bodiless",))
+
+    for path in (f"/questions/{question}/watch", f"/spaces/{ENG}/watch", "/tags/bodiless/watch"):
+        assert cast.bob.api("PUT", path, {"muted": True}).body == MUTED
+        bare = cast.bob.api("PUT", path)
+        assert (bare.status, bare.body) == (200, WATCHING), path
+        assert cast.bob.api("DELETE", path).body == NOTHING
+    path = f"/questions/{question}/watch"
+    token = {"Authorization": f"JWT {cast.bob.token()}", "Content-Type": "text/plain"}
+    refused = send("PUT", f"{cast.bob.app}/api/v1{path}", headers=token, body=b"{}")
+    assert (refused.status, refused.body["code"]) == (415, "unsupported-media-type")
 
 
 def test_asking_and_answering_watch_and_muting_lasts(cast: Cast) -> None:

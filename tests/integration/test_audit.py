@@ -2,21 +2,27 @@
 
 import csv
 import io
+import json
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
 from lib.audit import append_audit
 from lib.errors import Forbidden, Invalid
+from lib.grants import Grant, Grants
 from lib.principal import AccountId
 from lib.rendering import Reply
 from lib.services import Services
+from lib.spaces import SpaceSettings
 from lib.sql import Database, update_rows
 from lib.tenancy import AccountRow
+from questions_api.questions.tag_editing import edit_tags
 from questions_api.spaces.audit_log import COLUMNS, Entry, table_of
 from questions_api.spaces.audit_routes import AuditQuery, read_log
-from tests.factories import NOW, Site, beside
+from questions_api.tags.model import Tag
+from tests.factories import ENG, NOW, Site, asked, beside, rows_of
 from tests.fakes import FakeConfluence
 from tests.integration.space_calls import call
 from tests.tokens import ACME_KEY, ALICE, BOB, CAROL, GLOBEX_KEY, MALLORY
@@ -35,7 +41,16 @@ def shared(services: Services, confluence: FakeConfluence, sites: Sites) -> Serv
     return beside(services, confluence)
 
 
-def note(database: Database, site: Site, action: str, *, who: str = CAROL, minutes: int = 0, target: int = 1) -> None:
+def note(
+    database: Database,
+    site: Site,
+    action: str,
+    *,
+    who: str = CAROL,
+    minutes: int = 0,
+    target: int = 1,
+    after: dict[str, object] | None = None,
+) -> None:
     database.write(
         lambda session: append_audit(
             session,
@@ -43,7 +58,7 @@ def note(database: Database, site: Site, action: str, *, who: str = CAROL, minut
             action,
             ("tag", target),
             before={"slug": "old"},
-            after={"slug": "new"},
+            after=after or {"slug": "new"},
             now=NOW + timedelta(minutes=minutes),
         ),
         tenant_id=site.tenant_id,
@@ -75,6 +90,61 @@ def test_the_newest_change_comes_first_with_who_and_what(shared: Services, sites
         "after": {"slug": "new"},
     }
     assert (second["actorId"], second["targetId"]) == (CAROL, "1")
+
+
+LARGE = 2**63 - 1
+"""An id that readers of JSON round when it is a number."""
+
+
+@pytest.mark.parametrize(
+    ("kept", "shown"),
+    [
+        ({"tags": [LARGE, 7]}, {"tags": [str(LARGE), "7"]}),
+        ({"tags": [str(LARGE)]}, {"tags": [str(LARGE)]}),
+        ({"space_id": LARGE, "containerId": 7}, {"spaceId": str(LARGE), "containerId": "7"}),
+        ({"account_ref": LARGE, "other_ids": [LARGE]}, {"accountRef": str(LARGE), "otherIds": [str(LARGE)]}),
+        ({"duplicate_of": None, "is_locked": True}, {"duplicateOf": None, "isLocked": True}),
+        ({"min_tags": 2, "expert_points": 7, "open": 1}, {"minTags": 2, "expertPoints": 7, "open": 1}),
+        ({"tagId": str(LARGE), "version": 2}, {"tagId": str(LARGE), "version": 2}),
+        ({"moved_to": [{"space_id": LARGE}, None]}, {"movedTo": [{"spaceId": str(LARGE)}, None]}),
+        ({"min_tags": {"was_id": True}}, {"minTags": {"wasId": True}}),
+    ],
+)
+def test_values_are_shown_with_our_names_and_ids_as_text(
+    shared: Services, sites: Sites, kept: dict[str, object], shown: dict[str, object]
+) -> None:
+    note(shared.database, sites[0], "tag.merged", after=kept)
+
+    assert log(shared)["items"][0]["after"] == shown
+    assert json.loads(rows(log(shared, format="csv"))[1][6]) == shown
+
+
+def test_values_that_were_too_long_leave_their_names(shared: Services, sites: Sites) -> None:
+    note(shared.database, sites[0], "tag.merged", after={"other_ids": ["x" * 3000], "tags": []})
+
+    assert log(shared)["items"][0]["after"] == {"omitted": ["otherIds", "tags"]}
+
+
+def test_the_tags_of_a_question_are_ids_that_can_be_looked_up(shared: Services, sites: Sites) -> None:
+    acme, _ = sites
+    question = asked(shared.database, acme, author=ALICE, tags=("vpn",))
+    edit = partial(
+        edit_tags,
+        principal=acme.principal(CAROL),
+        question_id=question.item.id,
+        tags=("wiki",),
+        grants=Grants(questions=Grant(view=True), tags=Grant(view=True, add=True, delete=True)),
+        settings=SpaceSettings(),
+        space_id=ENG,
+        created_at=NOW,
+        now=NOW,
+    )
+    shared.database.write(edit, tenant_id=acme.tenant_id)
+
+    ids = {row.slug: row.tag_id for row in rows_of(shared.database, acme, Tag)}
+    (entry,) = log(shared)["items"]
+    assert min(ids.values()) > 2**53
+    assert (entry["before"], entry["after"]) == ({"tags": [str(ids["vpn"])]}, {"tags": [str(ids["wiki"])]})
 
 
 def test_pages_lead_through_the_whole_log(shared: Services, sites: Sites) -> None:

@@ -1,6 +1,7 @@
 """What administrators do to tags: renaming, synonyms, experts, merging, a space's featured and required tags."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -11,6 +12,7 @@ from lib.audit import AuditRow
 from lib.errors import Forbidden, Invalid, NotFound, PreconditionFailed, Unacceptable
 from lib.principal import AccountId
 from lib.services import Services
+from lib.spaces import SettingsChanged, SpaceSettings, change_space_settings, read_space_settings
 from lib.sql import Database, update_rows
 from lib.tenancy import AccountRow
 from questions_api.tags import routes, schemas
@@ -28,7 +30,7 @@ from questions_api.tags.curating import (
 from questions_api.tags.finding import TagChanged, TagHead
 from questions_api.tags.model import Tag
 from questions_api.tags.space_tags import SpaceTags, read_space_tags, replace_space_tags
-from tests.factories import ENG, HR, Site, asked, beside, only_row, rows_of
+from tests.factories import ENG, HR, NOW, Site, asked, beside, only_row, rows_of
 from tests.integration.tag_calls import (
     NOTHING,
     Stage,
@@ -48,7 +50,7 @@ from tests.integration.tag_calls import (
     uses,
     watch,
 )
-from tests.races import at_once, succeeded
+from tests.races import at_once
 from tests.tokens import ALICE, BOB, CAROL, DAVE, MALLORY
 
 Sites = tuple[Site, Site]
@@ -228,9 +230,10 @@ def test_a_spaces_tags_are_replaced_whole_and_made_where_they_are_new(database: 
     do(database, acme, add_synonym, "vpn", "tunnel")
 
     first = do(database, acme, replace_space_tags, ENG, SpaceTags(("tunnel", "new-here"), ("vpn",)))
-    assert first == SpaceTags(("new-here", "vpn"), ("vpn",))
-    second = do(database, acme, replace_space_tags, ENG, SpaceTags(("vpn",), ()))
-    assert second == do(database, acme, replace_space_tags, ENG, second) == SpaceTags(("vpn",), ())
+    assert first == SpaceTags(("new-here", "vpn"), ("vpn",), version=1)
+    second = do(database, acme, replace_space_tags, ENG, SpaceTags(("vpn",), (), version=1))
+    assert second == SpaceTags(("vpn",), (), version=2)
+    assert do(database, acme, replace_space_tags, ENG, second) == SpaceTags(("vpn",), (), version=3)
 
     assert counts(database, acme) == {("vpn", ENG): 1, ("new-here", ENG): 0}
     assert database.read(partial(read_space_tags, tenant_id=acme.tenant_id, space_id=HR)) == SpaceTags((), ())
@@ -241,13 +244,46 @@ def test_a_spaces_tags_are_replaced_whole_and_made_where_they_are_new(database: 
     assert f'{{"featured": ["{vpn}"], "required": []}}' in {row.after for row in noted}
 
 
-def test_of_lists_replaced_at_once_one_stands_whole(database: Database, sites: Sites) -> None:
+@pytest.mark.parametrize("version", [0, 1])
+def test_of_lists_replaced_at_once_one_stands_whole_and_the_others_are_told(
+    database: Database, sites: Sites, version: int
+) -> None:
     acme, _ = sites
-    lists = [SpaceTags((f"a-{number}", f"b-{number}"), (f"c-{number}",)) for number in range(5)]
+    if version:
+        change_settings(database, acme, version=0)
+    lists = [SpaceTags((f"a-{number}", f"b-{number}"), (f"c-{number}",), version) for number in range(5)]
 
-    succeeded(at_once([partial(do, database, acme, replace_space_tags, ENG, wanted) for wanted in lists]))
+    outcomes = at_once([partial(do, database, acme, replace_space_tags, ENG, wanted) for wanted in lists])
 
-    assert database.read(partial(read_space_tags, tenant_id=acme.tenant_id, space_id=ENG)) in lists
+    (stands,) = (outcome for outcome in outcomes if isinstance(outcome, SpaceTags))
+    assert stands in [replace(wanted, version=version + 1) for wanted in lists]
+    assert sum(isinstance(outcome, SettingsChanged) for outcome in outcomes) == 4
+    assert database.read(partial(read_space_tags, tenant_id=acme.tenant_id, space_id=ENG)) == stands
+    assert len([row for row in rows_of(database, acme, AuditRow) if row.action == "tags.featured"]) == 1
+
+
+def change_settings(database: Database, site: Site, *, version: int) -> SpaceSettings:
+    wanted = SpaceSettings(min_tags=2, several_accepted=True, version=version)
+    change = partial(change_space_settings, tenant_id=site.tenant_id, space_id=ENG, wanted=wanted, now=NOW)
+    return database.write(change, tenant_id=site.tenant_id)
+
+
+def test_a_spaces_tags_are_one_with_its_settings_and_leave_the_rest(database: Database, sites: Sites) -> None:
+    acme, _ = sites
+    settings = change_settings(database, acme, version=0)
+
+    for stale in (0, 2):
+        with pytest.raises(SettingsChanged) as refused:
+            do(database, acme, replace_space_tags, ENG, SpaceTags(("late",), (), stale))
+        assert refused.value.current == {"version": 1}
+    assert uses(database, acme) == {}
+    do(database, acme, replace_space_tags, ENG, SpaceTags(("vpn",), (), 1))
+
+    held = database.read(partial(read_space_settings, tenant_id=acme.tenant_id, space_id=ENG))
+    assert held == replace(settings, version=2)
+    with pytest.raises(SettingsChanged):
+        change_settings(database, acme, version=1)
+    assert database.read(partial(read_space_tags, tenant_id=acme.tenant_id, space_id=HR)) == SpaceTags((), ())
 
 
 # Who may.
@@ -315,7 +351,7 @@ def test_no_tag_is_given_a_slug_that_deceives(stage: Stage, text: str) -> None:
         routes.add_synonym(stage.call(CAROL, slug="a"), schemas.SynonymBody(slug=text))
     with pytest.raises(Invalid) as featured:
         routes.replace_tags_of_space(
-            stage.call(CAROL, spaceId=ENG), schemas.SpaceTagsBody(featured=("ok", text), required=())
+            stage.call(CAROL, spaceId=ENG), schemas.SpaceTagsBody(featured=("ok", text), required=(), version=0)
         )
 
     assert [fault.where for fault in renamed.value.faults + added.value.faults] == ["/slug", "/slug"]
@@ -368,8 +404,8 @@ def test_a_former_user_is_no_expert_that_is_shown(stage: Stage) -> None:
 
 def test_a_spaces_tags_are_its_administrators_choice_and_everybodys_to_read(stage: Stage) -> None:
     asked(stage.database, stage.acme, space_id=HR, tags=("payroll",))
-    body = schemas.SpaceTagsBody(featured=("payroll",), required=("payroll", "request"))
-    view = {"featured": ["payroll"], "required": ["payroll", "request"]}
+    body = schemas.SpaceTagsBody(featured=("payroll",), required=("payroll", "request"), version=0)
+    view = {"featured": ["payroll"], "required": ["payroll", "request"], "version": 1}
 
     for account, problem in ((BOB, Forbidden), (DAVE, NotFound), (MALLORY, NotFound)):
         with pytest.raises(problem):
@@ -382,5 +418,5 @@ def test_a_spaces_tags_are_its_administrators_choice_and_everybodys_to_read(stag
         with pytest.raises(NotFound):
             routes.read_tags_of_space(stage.call(account, spaceId=HR), NOTHING)
     stage.confluence.allow(ALICE, HR, questions="v", tags="")
-    nothing: dict[str, list[str]] = {"featured": [], "required": []}
+    nothing: dict[str, object] = {"featured": [], "required": [], "version": 1}
     assert answer(routes.read_tags_of_space(stage.call(ALICE, spaceId=HR), NOTHING)) == nothing

@@ -73,7 +73,7 @@ def test_a_merge_moves_everything_and_leaves_a_synonym(database: Database, sites
     assert experts(database, acme) == {(ALICE, "vpn"), (BOB, "vpn")}
     assert synonyms(database, acme) == {"tunnel": "vpn", "pipe": "vpn"}
     assert database.read(partial(read_space_tags, tenant_id=acme.tenant_id, space_id=HR)) == SpaceTags(
-        ("vpn",), ("vpn",)
+        ("vpn",), ("vpn",), version=1
     )
     assert all(row.last_used_at == NOW for row in rows_of(database, acme, TagUse))
     tallied = [event.about for event in events_of(database, acme) if event.id not in told]

@@ -14,7 +14,7 @@ from lib.principal import AccountId, Principal
 from lib.sql import Database
 from questions_api.model import HOT_STEP_MS, HOT_STEPS, Answer, PostKind, Question
 from questions_api.posts import find_answer, remove_post
-from questions_api.votes.casting import Post, Tally, Value, cast_vote
+from questions_api.votes.casting import Post, Value, VoteResult, cast_vote
 from questions_api.votes.model import Vote
 from tests.factories import ENG, NOW, Site, answered, asked, events_of, only_row, rows_of
 from tests.races import at_once, succeeded
@@ -24,7 +24,7 @@ VALUES: tuple[Value, ...] = (-1, 0, 1)
 Sites = tuple[Site, Site]
 
 
-def vote(database: Database, site: Site, account: str, post: Post, value: Value) -> Tally:
+def vote(database: Database, site: Site, account: str, post: Post, value: Value) -> VoteResult:
     work = partial(cast_vote, principal=site.principal(account), post=post, value=value, now=NOW)
     return database.write(work, tenant_id=site.tenant_id)
 
@@ -57,9 +57,9 @@ def test_a_vote_goes_from_what_is_held_to_what_is_wanted(
     vote(database, acme, CAROL, post, held)
     told_before = len(events_of(database, acme, EventKind.POST_VOTED))
 
-    tally = vote(database, acme, CAROL, post, wanted)
+    result = vote(database, acme, CAROL, post, wanted)
 
-    assert tally == Tally(wanted, wanted)
+    assert result == VoteResult(wanted, wanted)
     assert counters(database, acme, post) == (wanted, int(wanted == 1), int(wanted == -1))
     assert votes_on(database, acme, post) == ([] if wanted == 0 else [wanted])
     told = len(events_of(database, acme, EventKind.POST_VOTED)) - told_before
@@ -85,10 +85,10 @@ def test_the_score_that_comes_back_counts_the_others_too(database: Database, sit
     acme, _ = sites
     post = asked(database, acme).post
 
-    assert vote(database, acme, BOB, post, 1) == Tally(1, 1)
-    assert vote(database, acme, CAROL, post, 1) == Tally(1, 2)
-    assert vote(database, acme, DAVE, post, -1) == Tally(-1, 1)
-    assert vote(database, acme, BOB, post, 0) == Tally(0, 0)
+    assert vote(database, acme, BOB, post, 1) == VoteResult(1, 1)
+    assert vote(database, acme, CAROL, post, 1) == VoteResult(1, 2)
+    assert vote(database, acme, DAVE, post, -1) == VoteResult(-1, 1)
+    assert vote(database, acme, BOB, post, 0) == VoteResult(0, 0)
 
 
 def test_a_vote_on_one_post_leaves_the_others_alone(database: Database, sites: Sites) -> None:
@@ -163,8 +163,8 @@ def voters(count: int) -> list[str]:
     return [f"557058:00000000-0000-4000-8000-{number:012d}" for number in range(count)]
 
 
-def race(database: Database, site: Site, post: Post, ballots: list[tuple[str, Value]]) -> list[Tally]:
-    def one(account: str, value: Value) -> Callable[[], Tally]:
+def race(database: Database, site: Site, post: Post, ballots: list[tuple[str, Value]]) -> list[VoteResult]:
+    def one(account: str, value: Value) -> Callable[[], VoteResult]:
         return lambda: vote(database, site, account, post, value)
 
     return succeeded(at_once([one(account, value) for account, value in ballots]))
@@ -190,9 +190,9 @@ def test_one_person_voting_many_times_at_once_has_one_vote(database: Database, s
     acme, _ = sites
     post = asked(database, acme).post
 
-    tallies = race(database, acme, post, [(BOB, 1)] * 12)
+    results = race(database, acme, post, [(BOB, 1)] * 12)
 
-    assert {tally.value for tally in tallies} == {1}
+    assert {result.value for result in results} == {1}
     assert counters(database, acme, post) == (1, 1, 0)
     assert votes_on(database, acme, post) == [1]
     assert len(events_of(database, acme, EventKind.POST_VOTED)) == 1
@@ -226,7 +226,7 @@ def test_casting_and_withdrawing_at_once_ends_in_one_of_the_two(database: Databa
 def test_a_person_seen_first_in_two_votes_at_once_has_one_reference(database: Database, sites: Sites) -> None:
     acme, _ = sites
     posts = [asked(database, acme).post for _ in range(8)]
-    works: list[Callable[[], Tally]] = [partial(vote, database, acme, DAVE, post, 1) for post in posts]
+    works: list[Callable[[], VoteResult]] = [partial(vote, database, acme, DAVE, post, 1) for post in posts]
 
     succeeded(at_once(works))
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import azure.functions as func
 import pytest
+from pydantic import model_validator
 
 from lib.authentication import Request
 from lib.errors import NotFound
 from lib.services import Services
 from lib.telemetry import trace_of
-from lib.web import Call, Nothing, Query, Reply, Resource
+from lib.web import Call, Nothing, Query, Reply, Resource, Wire
 from local.functions_host.routes import RouteTable, compile_route
 from tests.factories import NOW, Site
 from tests.tokens import ALICE, context_token
@@ -21,6 +22,9 @@ blueprint = func.Blueprint()
 public = Resource(blueprint, "test_public", "public", None)
 closed = Resource(blueprint, "test_closed", "closed")
 listed = Resource(blueprint, "test_listed", "listed")
+loose = Resource(blueprint, "test_loose", "loose")
+picky = Resource(blueprint, "test_picky", "picky")
+strict = Resource(blueprint, "test_strict", "strict")
 
 
 class Wanted(Query):
@@ -42,6 +46,42 @@ def tell_space(_: Call, query: Wanted) -> Reply:
     return Reply({"space": query.space})
 
 
+class Loose(Wire):
+    muted: bool = False
+
+
+class Picky(Wire):
+    """Nothing has to be given, but not nothing at all."""
+
+    muted: bool | None = None
+    loud: bool | None = None
+
+    @model_validator(mode="after")
+    def check_not_empty(self) -> "Picky":
+        if not self.model_fields_set:
+            raise ValueError("must hold something")
+        return self
+
+
+class Strict(Wire):
+    muted: bool
+
+
+@loose.operation("PUT", takes=Loose)
+def take_loose(_: Call, body: Loose) -> Reply:
+    return Reply({"muted": body.muted})
+
+
+@picky.operation("PUT", takes=Picky)
+def take_picky(_: Call, body: Picky) -> Reply:
+    return Reply({"muted": body.muted})
+
+
+@strict.operation("PUT", takes=Strict)
+def take_strict(_: Call, body: Strict) -> Reply:
+    return Reply({"muted": body.muted})
+
+
 @pytest.fixture(autouse=True)
 def shared(services: Services, sites: Sites, monkeypatch: pytest.MonkeyPatch) -> Services:
     del sites
@@ -55,6 +95,44 @@ def get(resource: Resource, query: str = "", *, origin: str = "https://cq.exampl
     url = f"{origin}/{resource.route}{query}"
     response = resource.respond(func.HttpRequest("GET", url, headers=headers, route_params={}, body=b""), None)
     return response.status_code, json.loads(response.get_body())
+
+
+def put(resource: Resource, body: bytes, media_type: str | None = None) -> tuple[int, Any]:
+    """(status, document) of a call with a good token and this body."""
+    headers = {"Authorization": f"JWT {context_token(NOW, account_id=ALICE)}"}
+    headers |= {} if media_type is None else {"Content-Type": media_type}
+    url = f"https://cq.example.com/{resource.route}"
+    response = resource.respond(func.HttpRequest("PUT", url, headers=headers, route_params={}, body=body), None)
+    return response.status_code, json.loads(response.get_body())
+
+
+@pytest.mark.parametrize("media_type", [None, "application/json", "text/plain"])
+def test_a_body_that_need_not_hold_anything_may_be_left_out(media_type: str | None) -> None:
+    assert put(loose, b"", media_type) == (200, {"muted": False})
+
+
+def test_a_body_that_is_sent_is_json_and_says_so() -> None:
+    assert put(loose, b'{"muted": true}', "application/json; charset=utf-8") == (200, {"muted": True})
+    for media_type in (None, "text/plain", "application/x-www-form-urlencoded"):
+        for body in (b'{"muted": true}', b"{}", b" "):
+            status, document = put(loose, body, media_type)
+            assert (status, document["code"]) == (415, "unsupported-media-type")
+    for body in (b" ", b"null", b"[]", b'{"muted": 1}', b'{"loud": true}'):
+        assert put(loose, body, "application/json")[0] == 400
+
+
+def test_a_body_with_a_member_that_must_be_given_cannot_be_left_out() -> None:
+    assert put(strict, b"")[0] == 415
+    assert put(strict, b"", "application/json")[0] == 400
+    status, document = put(strict, b"{}", "application/json")
+    assert (status, [problem["pointer"] for problem in document["problems"]]) == (400, ["/muted"])
+
+
+def test_a_body_left_out_is_checked_like_an_empty_one() -> None:
+    status, document = put(picky, b"")
+    assert (status, document["code"]) == (400, "invalid")
+    assert put(picky, b"{}", "application/json")[1]["problems"] == document["problems"]
+    assert put(picky, b'{"muted": true}', "application/json") == (200, {"muted": True})
 
 
 @pytest.mark.parametrize("query", ["", "?", "?t=1764072000", "?a=1&a=2", "?" + "&".join(["x"] * 60)])

@@ -6,9 +6,9 @@ import { AnswerForm } from './features/answers/answer-form';
 import { AnswerList } from './features/answers/answer-list';
 import { useAnswers } from './features/answers/use-answers';
 import { QuestionPage, type QuestionSlots } from './features/questions/question-page';
-import { type Tally, VoteColumn } from './features/votes/vote-column';
+import { type StandingVote, VoteColumn } from './features/votes/vote-column';
 
-function tallyOf({ score, myVote }: Pick<Answer, 'score' | 'myVote'>): Tally {
+function standingVoteOf({ score, myVote }: Pick<Answer, 'score' | 'myVote'>): StandingVote {
   return { score, myVote };
 }
 
@@ -29,7 +29,7 @@ function Thread({ slots }: ThreadProps) {
         renderVote={({ answer }) => (
           <VoteColumn
             target={{ kind: 'answers', id: answer.id }}
-            tally={tallyOf(answer)}
+            standing={standingVoteOf(answer)}
             isOwn={answer.authorId === me.accountId}
             rights={grants.votes}
           />
@@ -79,7 +79,7 @@ export function QuestionView({ id, onList }: Props) {
       renderVote={({ item: { question, grants } }) => (
         <VoteColumn
           target={{ kind: 'questions', id }}
-          tally={tallyOf(question)}
+          standing={standingVoteOf(question)}
           isOwn={question.authorId === me.accountId}
           rights={grants.votes}
         />

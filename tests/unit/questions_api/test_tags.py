@@ -179,10 +179,10 @@ def test_a_change_leaves_what_the_body_leaves_out() -> None:
 
 def test_a_space_features_and_requires_twenty_tags_at_most() -> None:
     twenty = tuple(f"tag-{number}" for number in range(20))
-    held = space_tags(SpaceTagsBody(featured=twenty, required=("VPN", "vpn")))
+    held = space_tags(SpaceTagsBody(version=0, featured=twenty, required=("VPN", "vpn")))
     assert (held.featured, held.required) == (twenty, ("vpn",))
     with pytest.raises(Invalid) as refused:
-        space_tags(SpaceTagsBody(featured=(*twenty, "one-more"), required=("ok", "a/b", "new")))
+        space_tags(SpaceTagsBody(version=0, featured=(*twenty, "one-more"), required=("ok", "a/b", "new")))
     assert [fault.where for fault in refused.value.faults] == ["/required/1", "/required/2", "/featured"]
 
 

@@ -37,13 +37,13 @@ export interface paths {
         };
         get?: never;
         /**
-         * Accepts the answer: beside others where the space accepts several, else in their place.
+         * Accepts the answer: beside others where the space accepts several, else in their place. If-Match names the question's version.
          * @description Limit: `write`, 120 a minute. Needs a licence.
          */
         put: operations["api_answer_accepted_put"];
         post?: never;
         /**
-         * Takes back that the answer is accepted; others stay accepted.
+         * Takes back that the answer is accepted; others stay accepted. If-Match names the question's version.
          * @description Limit: `write`, 120 a minute. Needs a licence.
          */
         delete: operations["api_answer_accepted_delete"];
@@ -85,7 +85,7 @@ export interface paths {
         };
         get?: never;
         /**
-         * Flags the answer for the moderators; `outdated` on an accepted one marks it as contested.
+         * Flags the answer for the moderators; while a flag `outdated` is open, an accepted answer is contested.
          * @description Limit: `write`, 120 a minute. Needs a licence.
          */
         put: operations["api_answer_flag_put"];
@@ -390,8 +390,10 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * How many questions were asked from each page, and how many have no answer. Restricted ones are left out.
-         * @description Limit: `read`, 600 a minute.
+         * How many questions the caller may see of each page, and how many have no answer.
+         * @description Counted over the pages' newest 1,000 questions; `isPartial` when there are more.
+         *
+         *     Limit: `heavy`, 20 a minute.
          */
         get: operations["api_page_counts_get"];
         put?: never;
@@ -456,7 +458,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Everything stored about a person, for that person and for Confluence administrators.
+         * Everything stored about a person, for that person and for Confluence administrators, page by page.
          * @description Limit: `heavy`, 20 a minute.
          */
         get: operations["api_person_data_get"];
@@ -476,7 +478,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Questions of a space or of all spaces. Without the right to see votes, orders by votes fall back to newest.
+         * Questions of a space or of all spaces. Without the right to see votes, a space's orders by votes (`votes`, `hot`) fall back to newest; over the whole site, they leave out the spaces whose votes the caller may not see.
          * @description Limit: `read`, 600 a minute.
          */
         get: operations["api_questions_get"];
@@ -533,7 +535,7 @@ export interface paths {
         };
         get?: never;
         /**
-         * Accepts the answer, beside others where the space accepts several, or none with null.
+         * Accepts the answer, beside others where the space accepts several, or none with null. If-Match names the question's version.
          * @description Limit: `write`, 120 a minute. Needs a licence.
          */
         put: operations["api_question_accepted_put"];
@@ -650,7 +652,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * What the question duplicates, what duplicates it, and what people have related to it.
+         * What the question duplicates, what duplicates it, and what people have linked it with.
          * @description Limit: `read`, 600 a minute.
          */
         get: operations["api_question_links_get"];
@@ -674,7 +676,7 @@ export interface paths {
         };
         get?: never;
         /**
-         * Relates the question to the other one, which the caller must see as well. Its asker or a moderator may.
+         * Links the question with the other one, which the caller must see as well. Its asker or a moderator may.
          * @description Limit: `write`, 120 a minute. Needs a licence.
          */
         put: operations["api_question_link_put"];
@@ -1071,7 +1073,7 @@ export interface paths {
          */
         get: operations["api_space_tags_get"];
         /**
-         * Replaces the space's featured and required tags, for its administrators.
+         * Replaces the space's featured and required tags, if its settings are still those of `version`.
          * @description Limit: `write`, 120 a minute.
          */
         put: operations["api_space_tags_put"];
@@ -1371,7 +1373,8 @@ export interface components {
         };
         /**
          * AnswerView
-         * @description A former user has no `authorId`. `contestedAt`: since when somebody says that it is no longer valid.
+         * @description A former user has no `authorId`. `contestedAt`: since when somebody says that an accepted answer is no longer
+         *     valid; null for answers that are not accepted.
          */
         AnswerView: {
             /** Id */
@@ -1947,8 +1950,8 @@ export interface components {
             duplicateOf: components["schemas"]["QuestionView"] | null;
             /** Duplicates */
             duplicates: components["schemas"]["QuestionView"][];
-            /** Related */
-            related: components["schemas"]["QuestionView"][];
+            /** Linked */
+            linked: components["schemas"]["QuestionView"][];
         };
         /**
          * May
@@ -2033,10 +2036,14 @@ export interface components {
         /**
          * PageCounts
          * @description Only the pages that the caller may see, in a space where the caller may see questions.
+         *
+         *     `isPartial`: the pages have more questions than are counted; only the newest are.
          */
         PageCounts: {
             /** Items */
             items: components["schemas"]["PageCountView"][];
+            /** Ispartial */
+            isPartial: boolean;
         };
         /**
          * PassKind
@@ -2070,20 +2077,20 @@ export interface components {
             updated: number;
             /** Removed */
             removed: number;
-            /** Points */
-            points: number;
+            /** Cost */
+            cost: number;
         };
         /**
          * PersonalData
-         * @description `isComplete` is false where a table holds more rows than one answer gives.
+         * @description At most 1,000 rows. A table with more goes on in the next page, under the same name and role.
          */
         PersonalData: {
             /** Accountid */
             accountId: string;
             /** Tables */
             tables: components["schemas"]["TableView"][];
-            /** Iscomplete */
-            isComplete: boolean;
+            /** Next */
+            next: string | null;
         };
         /** PlannedView */
         PlannedView: {
@@ -2570,13 +2577,23 @@ export interface components {
             featured: string[];
             /** Required */
             required: string[];
+            /**
+             * Version
+             * @description The version that the change is based on.
+             */
+            version: number;
         };
-        /** SpaceTagsView */
+        /**
+         * SpaceTagsView
+         * @description `version` is that of the space's settings, of which these are some.
+         */
         SpaceTagsView: {
             /** Featured */
             featured: string[];
             /** Required */
             required: string[];
+            /** Version */
+            version: number;
         };
         /**
          * SpaceView
@@ -2617,17 +2634,20 @@ export interface components {
         };
         /**
          * TableView
-         * @description Rows in the order of `columns`; references read as the person's account id, or null for other people.
+         * @description Rows that name the person in one role, in the order of `columns`.
+         *
+         *     Where that is the role of whoever the row belongs to, all of the row; else that role, its time, and ids.
+         *     References read as the person's account id, or null for other people.
          */
         TableView: {
             /** Name */
             name: string;
+            /** Role */
+            role: string;
             /** Columns */
             columns: string[];
             /** Rows */
             rows: (string | number | boolean | null)[][];
-            /** Iscomplete */
-            isComplete: boolean;
         };
         /**
          * TagBody
@@ -2708,16 +2728,6 @@ export interface components {
             isFeatured: boolean;
         };
         /**
-         * TallyView
-         * @description `score` is absent for those who may not see votes.
-         */
-        TallyView: {
-            /** Value */
-            value: number;
-            /** Score */
-            score?: number;
-        };
-        /**
          * TrialView
          * @description What came of a test card.
          */
@@ -2739,6 +2749,16 @@ export interface components {
              * @enum {integer}
              */
             value: -1 | 0 | 1;
+        };
+        /**
+         * VoteView
+         * @description `score` is absent for those who may not see votes.
+         */
+        VoteView: {
+            /** Value */
+            value: number;
+            /** Score */
+            score?: number;
         };
         /**
          * WatchBody
@@ -2975,7 +2995,10 @@ export interface operations {
     api_answer_accepted_put: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag that the change is based on, or `*`. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
             path: {
                 answerId: string;
             };
@@ -2998,6 +3021,8 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
@@ -3008,7 +3033,10 @@ export interface operations {
     api_answer_accepted_delete: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag that the change is based on, or `*`. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
             path: {
                 answerId: string;
             };
@@ -3031,6 +3059,8 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
@@ -3107,6 +3137,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
@@ -3138,6 +3169,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
@@ -3210,7 +3242,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["TallyView"];
+                    "application/json": components["schemas"]["VoteView"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -3490,7 +3522,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["DestinationChange"];
             };
@@ -3961,7 +3993,9 @@ export interface operations {
     };
     api_person_data_get: {
         parameters: {
-            query?: never;
+            query?: {
+                cursor?: string;
+            };
             header?: {
                 /** @description ETags the caller has; 304 when one of them is still right. */
                 "If-None-Match"?: components["parameters"]["If-None-Match"];
@@ -4015,7 +4049,7 @@ export interface operations {
                 author?: string;
                 page?: string;
                 watching?: "true";
-                mine?: "true";
+                answerable?: "true";
                 askedFrom?: string;
                 askedBefore?: string;
             };
@@ -4198,7 +4232,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["ChangeBody"];
             };
@@ -4232,7 +4266,10 @@ export interface operations {
     api_question_accepted_put: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag that the change is based on, or `*`. */
+                "If-Match"?: components["parameters"]["If-Match"];
+            };
             path: {
                 questionId: string;
             };
@@ -4259,6 +4296,8 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
@@ -4440,6 +4479,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
@@ -4471,6 +4511,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
@@ -4626,6 +4667,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
@@ -4645,7 +4687,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["MoveBody"];
             };
@@ -4846,6 +4888,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
@@ -4914,7 +4957,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["TallyView"];
+                    "application/json": components["schemas"]["VoteView"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -4939,7 +4982,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["WatchBody"];
             };
@@ -5399,7 +5442,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["SeedingBody"];
             };
@@ -5587,6 +5630,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             405: components["responses"]["MethodNotAllowed"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
@@ -5603,7 +5647,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["WatchBody"];
             };
@@ -5769,7 +5813,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["TagBody"];
             };
@@ -6037,7 +6081,7 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["WatchBody"];
             };

@@ -4,7 +4,7 @@ import { useCallback, useRef, useState } from 'react';
 import { asFailure } from '../../api/problem';
 import { useServices } from '../../api/services';
 
-export interface Tally {
+export interface StandingVote {
   /** Absent where the person may not see scores. */
   readonly score?: number | undefined;
   readonly myVote?: number | undefined;
@@ -24,9 +24,9 @@ export interface VoteHandle {
   readonly toggle: () => void;
 }
 
-export function useVote({ kind, id }: VoteTarget, tally: Tally): VoteHandle {
+export function useVote({ kind, id }: VoteTarget, standing: StandingVote): VoteHandle {
   const { client, flag } = useServices();
-  const [shown, setShown] = useState<Tally>(tally);
+  const [shown, setShown] = useState<StandingVote>(standing);
   const [isBusy, setBusy] = useState(false);
   const [news, setNews] = useState('');
   const inFlight = useRef(false);

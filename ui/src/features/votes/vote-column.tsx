@@ -4,13 +4,13 @@ import Tooltip from '@atlaskit/tooltip';
 import { useId } from 'react';
 
 import type { Grants } from '../../api/types';
-import { type Tally, useVote, type VoteTarget } from './use-vote';
+import { type StandingVote, useVote, type VoteTarget } from './use-vote';
 
-export type { Tally };
+export type { StandingVote };
 
 interface Props {
   readonly target: VoteTarget;
-  readonly tally: Tally;
+  readonly standing: StandingVote;
   readonly isOwn: boolean;
   /** What the person may do with votes in the post's space. */
   readonly rights: Grants['votes'];
@@ -27,8 +27,8 @@ function reasonAgainst(isOwn: boolean, hasVoted: boolean, rights: Grants['votes'
   return null;
 }
 
-export function VoteColumn({ target, tally, isOwn, rights }: Props) {
-  const vote = useVote(target, tally);
+export function VoteColumn({ target, standing, isOwn, rights }: Props) {
+  const vote = useVote(target, standing);
   const reasonId = useId();
   const reason = reasonAgainst(isOwn, vote.hasVoted, rights);
   const post = target.kind === 'questions' ? 'question' : 'answer';
