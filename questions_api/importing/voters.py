@@ -81,7 +81,7 @@ def _reason_against(
         return OWN_POST
     if vote.value < 0 and not downvotes_allowed:
         return DOWNVOTES_OFF
-    grants = services.grants.of(installation, vote.account_id, item.space_id)
+    grants = services.grants.of(installation, vote.account_id, item.space_id, for_write=True)
     try:
         check_may_vote(
             grants, author=author, voter=vote.account_id, value=vote.value, downvotes_allowed=downvotes_allowed

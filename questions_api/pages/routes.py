@@ -4,17 +4,17 @@ from functools import partial
 
 from lib.errors import NotFound
 from lib.principal import SpaceId
-from lib.web import Call, Resource
+from lib.web import Call, Limit, Resource
 from questions_api.blueprint import blueprint
 from questions_api.pages import schemas
-from questions_api.pages.counting import PageCount, count_questions
+from questions_api.pages.counting import PageCount, asked_from_pages, count_visible
 from questions_api.pages.viewing import PageBook
 from questions_api.policy import check_may_view
 from questions_api.questions.links import hide_originals
 from questions_api.questions.listings import ListFilter, Order
 from questions_api.questions.reading import Wanted, page_of
 from questions_api.questions.schemas import QuestionPage, question_view
-from questions_api.seeing import grants_in, viewable_spaces
+from questions_api.seeing import grants_in, viewable_spaces, visible_items
 from questions_api.wire import after_cursor, next_cursor
 
 page_questions = Resource(blueprint, "api_page_questions", "api/v1/pages/{pageId}/questions")
@@ -48,15 +48,19 @@ def list_page_questions(call: Call, query: schemas.PageQuestionsQuery) -> Questi
     }
 
 
-@page_counts.operation("GET", takes=schemas.CountsQuery, returns=schemas.PageCounts)
+@page_counts.operation("GET", takes=schemas.CountsQuery, returns=schemas.PageCounts, limit=Limit.HEAVY)
 def read_counts(call: Call, query: schemas.CountsQuery) -> schemas.PageCounts:
-    """How many questions were asked from each page, and how many have no answer. Restricted ones are left out."""
+    """How many questions the caller may see of each page, and how many have no answer.
+
+    Counted over the pages' newest 1,000 questions; `isPartial` when there are more.
+    """
     seen = _spaces_of(call, schemas.page_ids(query))
     spaces = viewable_spaces(call, seen.values())
     pages = {page_id: space_id for page_id, space_id in seen.items() if space_id in spaces}
-    counts = call.read(partial(count_questions, tenant_id=call.tenant_id, page_ids=pages))
+    asked, is_partial = call.read(partial(asked_from_pages, tenant_id=call.tenant_id, pages=pages))
+    counts = count_visible(asked, partial(visible_items, call))
     items: list[schemas.PageCountView] = []
-    for page_id, space_id in pages.items():
-        count = counts.get((page_id, space_id), PageCount())
+    for page_id in pages:
+        count = counts.get(page_id, PageCount())
         items.append({"pageId": str(page_id), "questions": count.questions, "unanswered": count.unanswered})
-    return {"items": items}
+    return {"items": items, "isPartial": is_partial}

@@ -36,9 +36,13 @@ class PageCountView(TypedDict):
 
 
 class PageCounts(TypedDict):
-    """Only the pages that the caller may see, in a space where the caller may see questions."""
+    """Only the pages that the caller may see, in a space where the caller may see questions.
+
+    `isPartial`: the pages have more questions than are counted; only the newest are.
+    """
 
     items: list[PageCountView]
+    isPartial: bool
 
 
 def page_ids(query: CountsQuery) -> list[int]:

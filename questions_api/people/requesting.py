@@ -53,7 +53,7 @@ def check_may_be_asked(call: Call, question: QuestionHead, target: AccountId) ->
     if target == call.account_id:
         raise AsksOneself
     book, item = call.services.grants, question.item
-    if not book.of(call.installation, target, item.space_id).questions.view:
+    if not book.of(call.installation, target, item.space_id, for_write=True).questions.view:
         raise CannotSeeQuestion
     if item.id not in book.visible(call.installation, target, [item]):
         raise CannotSeeQuestion

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from lib.grants import Grants
 from lib.principal import AccountId, SpaceId
-from lib.web import Wire
+from lib.web import Query, Wire
 from questions_api.people.activity import ProfilePost
 from questions_api.people.contributors import Contributor, Expert
 from questions_api.people.personal_data import HeldRows, Value
@@ -126,21 +126,31 @@ class AskedOfMePage(TypedDict):
     next: str | None
 
 
+class PersonalDataQuery(Query):
+    """Where the walk over the rows goes on."""
+
+    cursor: Annotated[str, Field(max_length=400)] | None = None
+
+
 class TableView(TypedDict):
-    """Rows in the order of `columns`; references read as the person's account id, or null for other people."""
+    """Rows that name the person in one role, in the order of `columns`.
+
+    Where that is the role of whoever the row belongs to, all of the row; else that role, its time, and ids.
+    References read as the person's account id, or null for other people.
+    """
 
     name: str
+    role: str
     columns: list[str]
     rows: list[list[Value]]
-    isComplete: bool
 
 
 class PersonalData(TypedDict):
-    """`isComplete` is false where a table holds more rows than one answer gives."""
+    """At most 1,000 rows. A table with more goes on in the next page, under the same name and role."""
 
     accountId: str
     tables: list[TableView]
-    isComplete: bool
+    next: str | None
 
 
 def contributor_view(person: Contributor) -> ContributorView:
@@ -202,12 +212,11 @@ def asked_of_me_view(row: AskedOfMe) -> AskedOfMeView:
     }
 
 
-def personal_data_view(account_id: AccountId, held: list[HeldRows]) -> PersonalData:
+def personal_data_view(account_id: AccountId, held: list[HeldRows], following: str | None) -> PersonalData:
     return {
         "accountId": account_id,
         "tables": [
-            {"name": one.table, "columns": list(one.columns), "rows": one.rows, "isComplete": one.is_complete}
-            for one in held
+            {"name": one.table, "role": one.role, "columns": list(one.columns), "rows": one.rows} for one in held
         ],
-        "isComplete": all(one.is_complete for one in held),
+        "next": following,
     }

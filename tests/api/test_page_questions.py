@@ -32,6 +32,20 @@ def test_a_page_counts_and_lists_its_questions(cast: Cast) -> None:
     assert [item["id"] for item in rest["items"]] == [first]
 
 
+def test_a_question_restricted_from_the_start_is_counted_for_its_readers_only(cast: Cast) -> None:
+    before = {person.account_id: counts(person, ENG_PAGE)[ENG_PAGE] for person in (cast.alice, cast.bob)}
+    question = cast.alice.create(QUESTION_TYPE, title("Between us"), "<p>?</p>", pageId=ENG_PAGE)
+    restriction = f"{cast.alice.site}/_sim/content/{question}/restriction"
+    assert send("PUT", restriction, body={"accountIds": [cast.alice.account_id]}).status == 200
+    assert cast.alice.api("POST", "/questions", {"contentId": question}).status in {200, 201}
+
+    questions, unanswered = before[cast.alice.account_id]
+    assert counts(cast.alice, ENG_PAGE) == {ENG_PAGE: (questions + 1, unanswered + 1)}
+    assert counts(cast.bob, ENG_PAGE) == {ENG_PAGE: before[cast.bob.account_id]}
+    listed = cast.bob.api("GET", f"/pages/{ENG_PAGE}/questions?limit=100").body["items"]
+    assert question not in [item["id"] for item in listed]
+
+
 def test_dave_and_mallory_count_nothing_they_may_not_see(cast: Cast) -> None:
     ask_on(cast.alice, HR_PAGE)
     assert counts(cast.alice, HR_PAGE)[HR_PAGE][0] >= 1

@@ -127,10 +127,14 @@ def test_a_persons_data_is_for_that_person_and_administrators(cast: Cast) -> Non
     own, administrators = cast.bob.api("GET", path), cast.carol.api("GET", path)
 
     assert (own.status, administrators.status) == (200, 200)
-    tables = {table["name"]: table for table in own.body["tables"]}
-    place = tables["question"]["columns"].index("id")
-    assert question in [row[place] for row in tables["question"]["rows"]]
-    assert own.body["isComplete"]
+    assert own.body["next"] is None
+    tables = {(table["name"], table["role"]): table for table in own.body["tables"]}
+    questions = tables["question", "author"]
+    assert question in [row[questions["columns"].index("id")] for row in questions["rows"]]
+    columns = {column for table in own.body["tables"] for column in table["columns"]}
+    assert columns & {"score", "up", "down", "watch_count", "duplicate_of", "label", "endpoint_host"} == set()
+    assert code(cast.bob.api("GET", f"{path}?cursor=x")) == (400, "invalid")
+    assert code(cast.bob.api("GET", f"{path}?limit=5")) == (400, "invalid")
     assert code(cast.alice.api("GET", path)) == (403, "forbidden")
 
 

@@ -11,11 +11,11 @@ from pydantic import ValidationError
 
 from lib.audit import AuditRow
 from lib.authentication import Request, authenticate_context
-from lib.confluence import Content
+from lib.confluence import Confluence, Content
 from lib.crypto import StaticKeyring
 from lib.errors import Forbidden, Invalid, NotFound, Unacceptable, Unavailable
 from lib.events import CHAT_KINDS, EventKind
-from lib.grants import Item
+from lib.grants import GrantBook, Item
 from lib.principal import AccountId, ContentId, TenantId
 from lib.services import Services
 from lib.spaces import SpaceSettings, change_space_settings
@@ -428,6 +428,22 @@ def test_voters_who_may_not_see_the_page_do_not_count(
     assert only_row(shared.database, acme, Question).score == 1
 
 
+def test_a_voters_right_that_was_taken_away_is_believed_for_a_minute_at_most(
+    shared: Services, sites: Sites, confluence: FakeConfluence
+) -> None:
+    acme, clock = sites[0], Clock()
+    held = replace(shared, grants=GrantBook(cast("Confluence", confluence), shared.spaces, clock))
+    assert held.grants.of(acme.installation, AccountId(BOB), ENG).votes.add
+    confluence.allow(BOB, ENG, questions="v")
+    item = Item(ContentId(7), ENG, "space", is_guarded=False)
+    sort = partial(sort_votes, held, acme.installation, item, None, [ImportedVote(AccountId(BOB), 1)])
+
+    clock.pass_(59)
+    assert sort().dropped == {}
+    clock.pass_(2)
+    assert sort().dropped == {"not-granted": 1}
+
+
 def test_asking_about_too_many_voters_gives_up_and_gets_further_next_time(shared: Services, sites: Sites) -> None:
     acme = sites[0]
     clock = Clock()
@@ -438,11 +454,11 @@ def test_asking_about_too_many_voters_gives_up_and_gets_further_next_time(shared
         def __init__(self) -> None:
             self.known: set[AccountId] = set()
 
-        def of(self, *given: Any) -> Any:
+        def of(self, *given: Any, **how: Any) -> Any:
             if given[1] not in self.known:
                 clock.pass_(3)
                 self.known.add(given[1])
-            return shared.grants.of(*given)
+            return shared.grants.of(*given, **how)
 
         def visible(self, *given: Any) -> Any:
             return shared.grants.visible(*given)

@@ -1,6 +1,8 @@
 """Questions of pages: what is counted, for whom, and how little is asked for it."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import partial
 from typing import cast
 
@@ -8,13 +10,13 @@ import pytest
 from sqlalchemy import Connection, event
 
 from lib.authentication import Request, authenticate_context
-from lib.confluence import Caller, Confluence
+from lib.confluence import Caller, Confluence, Content, ContentKind
 from lib.errors import Invalid, NotFound, Unavailable
 from lib.principal import AccountId, ContentId, SpaceId
 from lib.services import Services
 from lib.telemetry import trace_of
 from lib.web import Call
-from questions_api.pages import routes, schemas
+from questions_api.pages import counting, routes, schemas
 from questions_api.pages.routes import list_page_questions, read_counts
 from questions_api.pages.viewing import PageBook
 from questions_api.posts import guard_question, remove_post
@@ -40,9 +42,22 @@ class CountedPages:
         return self.confluence.pages(caller, ids)
 
 
+@dataclass(slots=True)
+class CountedItems(FakeConfluence):
+    """Remembers how many questions each request was about."""
+
+    requests: list[int] = field(default_factory=list)
+
+    def contents(self, caller: Caller, kind: ContentKind, ids: Iterable[ContentId]) -> dict[ContentId, Content]:
+        wanted = list(ids)
+        self.requests.append(len(wanted))
+        # Without arguments `super` does not know the class that slots have made anew.
+        return FakeConfluence.contents(self, caller, kind, wanted)
+
+
 @pytest.fixture
-def confluence() -> FakeConfluence:
-    site = FakeConfluence()
+def confluence() -> CountedItems:
+    site = CountedItems()
     for account in (ALICE, BOB):
         for space_id in (ENG, HR):
             site.allow(account, space_id, questions="va", votes="va", tags="v")
@@ -75,6 +90,11 @@ def counts(given: Call, *page_ids: int) -> dict[int, tuple[int, int]]:
     return {int(item["pageId"]): (item["questions"], item["unanswered"]) for item in answer["items"]}
 
 
+def is_partial(given: Call, *page_ids: int) -> bool:
+    query = schemas.CountsQuery(ids=",".join(map(str, page_ids)))
+    return cast("schemas.PageCounts", read_counts(given, query))["isPartial"]
+
+
 def listed(given: Call, *, limit: int = 25) -> list[str]:
     """All of the page's questions, part by part."""
     ids: list[str] = []
@@ -105,24 +125,77 @@ def test_counts_hold_what_was_asked_from_each_page(shared: Services, sites: Site
         on_page(shared, acme, confluence, PAGE, *everybody)
     head = asked(shared.database, acme, page_id=PAGE)
     answered(shared.database, acme, head)
+    confluence.put(replace(content(page_id=PAGE), id=head.item.id), *everybody)
     gone = on_page(shared, acme, confluence, PAGE, *everybody)
     shared.database.write(partial(remove_post, tenant_id=acme.tenant_id, content_id=gone, now=NOW))
-    restricted = on_page(shared, acme, confluence, PAGE, ALICE)
-    shared.database.write(
-        partial(guard_question, tenant_id=acme.tenant_id, question_id=restricted, now=NOW), tenant_id=acme.tenant_id
-    )
     asked(shared.database, acme)
     asked(shared.database, globex, page_id=PAGE, author=MALLORY)
 
     assert counts(call(shared), PAGE, OTHER, 999) == {PAGE: (4, 3), OTHER: (0, 0)}
 
 
+@pytest.mark.parametrize("is_reported", [True, False])
+def test_a_restricted_question_on_a_page_is_counted_for_its_readers_only(
+    shared: Services, sites: Sites, confluence: FakeConfluence, is_reported: bool
+) -> None:
+    acme = sites[0]
+    on_page(shared, acme, confluence, PAGE, ALICE, BOB)
+    restricted = on_page(shared, acme, confluence, PAGE, ALICE)
+    if is_reported:
+        guard = partial(guard_question, tenant_id=acme.tenant_id, question_id=restricted, now=NOW)
+        shared.database.write(guard, tenant_id=acme.tenant_id)
+
+    assert counts(call(shared, BOB), PAGE) == {PAGE: (1, 1)}
+    assert counts(call(shared, ALICE), PAGE) == {PAGE: (2, 2)}
+
+
+def test_a_question_that_confluence_has_moved_is_not_counted_until_that_was_followed(
+    shared: Services, sites: Sites, confluence: FakeConfluence
+) -> None:
+    moved = on_page(shared, sites[0], confluence, PAGE, ALICE)
+    confluence.put(replace(content(page_id=HR_PAGE, space_id=HR), id=moved), ALICE)
+
+    assert counts(call(shared), PAGE) == {PAGE: (0, 0)}
+
+
+def test_what_was_confirmed_is_not_asked_for_again(shared: Services, sites: Sites, confluence: CountedItems) -> None:
+    for readers in ((ALICE, BOB), (ALICE,)):
+        on_page(shared, sites[0], confluence, PAGE, *readers)
+
+    for _ in range(2):
+        assert counts(call(shared, BOB), PAGE, OTHER) == {PAGE: (1, 1), OTHER: (0, 0)}
+    assert confluence.requests == [2]
+
+
+def test_the_newest_are_counted_and_more_is_said(
+    shared: Services, sites: Sites, confluence: FakeConfluence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "MOST_COUNTED", 3)
+    oldest = asked(shared.database, sites[0], page_id=PAGE, created_at=NOW - timedelta(days=9))
+    confluence.put(replace(content(page_id=PAGE), id=oldest.item.id), ALICE)
+    for page_id in (OTHER, PAGE):
+        on_page(shared, sites[0], confluence, page_id, ALICE)
+
+    assert (counts(call(shared), PAGE, OTHER), is_partial(call(shared), PAGE, OTHER)) == (
+        {PAGE: (2, 2), OTHER: (1, 1)},
+        False,
+    )
+    on_page(shared, sites[0], confluence, OTHER, ALICE)
+    assert (counts(call(shared), PAGE, OTHER), is_partial(call(shared), PAGE, OTHER)) == (
+        {PAGE: (1, 1), OTHER: (2, 2)},
+        True,
+    )
+    assert not is_partial(call(shared), PAGE)
+
+
 def test_a_page_that_has_moved_is_not_counted_under_rights_of_its_old_space(
     shared: Services, sites: Sites, confluence: FakeConfluence
 ) -> None:
-    asked(shared.database, sites[0], page_id=PAGE, space_id=HR)
+    question = asked(shared.database, sites[0], page_id=PAGE, space_id=HR)
+    confluence.put(replace(content(page_id=PAGE, space_id=HR), id=question.item.id), ALICE, DAVE)
 
-    assert counts(call(shared, DAVE), PAGE) == {PAGE: (0, 0)}
+    for account in (DAVE, ALICE):
+        assert counts(call(shared, account), PAGE) == {PAGE: (0, 0)}
 
 
 def test_dave_counts_nothing_on_pages_and_in_spaces_he_may_not_see(
@@ -130,8 +203,9 @@ def test_dave_counts_nothing_on_pages_and_in_spaces_he_may_not_see(
 ) -> None:
     acme = sites[0]
     on_page(shared, acme, confluence, SECRET, ALICE)
-    asked(shared.database, acme, page_id=HR_PAGE, space_id=HR)
-    # Confluence shows him the page, but he has no right to view questions there.
+    question = asked(shared.database, acme, page_id=HR_PAGE, space_id=HR)
+    confluence.put(replace(content(page_id=HR_PAGE, space_id=HR), id=question.item.id), ALICE, DAVE)
+    # Confluence shows him the page and its question, but he has no right to view questions there.
     confluence.put_page(HR_PAGE, HR, ALICE, BOB, DAVE)
 
     assert counts(call(shared, DAVE), SECRET, HR_PAGE, PAGE) == {PAGE: (0, 0)}

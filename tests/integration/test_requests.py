@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lib.errors import Forbidden, NotFound
+from lib.grants import GrantBook
 from lib.principal import AccountId, ContentId
 from lib.sql import update_rows
 from lib.tenancy import AccountRow
@@ -28,6 +29,7 @@ from questions_api.people.schemas import RequestBody, RequestsQuery
 from questions_api.policy import QuestionClosed
 from questions_api.posts import QuestionHead, remove_post
 from tests.factories import ENG, HR, NOW, answered, asked, content, only_row, rows_of
+from tests.fakes import Clock
 from tests.integration.people_calls import NOTHING, stage, write
 from tests.integration.tag_calls import Stage
 from tests.races import at_once
@@ -104,6 +106,24 @@ def test_a_restricted_page_counts_for_the_person_asked_too(stage: Stage) -> None
     assert ask(stage, ALICE, question.item.id, BOB).status == 201
     with pytest.raises(CannotSeeQuestion):
         ask(stage, ALICE, question.item.id, DAVE)
+
+
+@pytest.mark.parametrize(("passed_s", "may"), [(59, True), (61, False)])
+def test_a_right_that_was_taken_away_is_believed_for_a_minute_at_most(stage: Stage, passed_s: float, may: bool) -> None:
+    clock = Clock()
+    shared = replace(stage.services, grants=GrantBook(stage.services.confluence, stage.services.spaces, clock))
+    stage = replace(stage, services=shared)
+    question = asked(stage.database, stage.acme, author=ALICE)
+    assert requests(stage, BOB, question.item.id) == []
+    stage.confluence.shut_out(BOB, ENG)
+    clock.pass_(passed_s)
+
+    if may:
+        assert ask(stage, ALICE, question.item.id, BOB).status == 201
+    else:
+        with pytest.raises(CannotSeeQuestion):
+            ask(stage, ALICE, question.item.id, BOB)
+    assert len(rows_of(stage.database, stage.acme, AnswerRequest)) == (1 if may else 0)
 
 
 def test_the_asker_and_oneself_are_not_asked(stage: Stage) -> None:

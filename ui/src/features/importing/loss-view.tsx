@@ -30,7 +30,7 @@ function LossList({ title, lines }: ListProps) {
 const total = (counts: readonly { readonly count: number }[]) => counts.reduce((sum, { count }) => sum + count, 0);
 
 export function LossView({ loss }: { readonly loss: Loss }) {
-  const { unmappedAuthors, droppedVotes, unsupportedMarkup, titles, times, tags, notes } = loss;
+  const { unmappedAuthors, droppedVotes, unsupportedMarkup, titles, times, tags, notes, neverKept } = loss;
   return (
     <section aria-labelledby="cq-loss-title">
       <Heading size="small" as="h3" id="cq-loss-title">
@@ -62,6 +62,10 @@ export function LossView({ loss }: { readonly loss: Loss }) {
         lines={tags.map(({ from, to, count }) => `${from} → ${to ?? 'left out'} (${count})`)}
       />
       <LossList title={`${plural(notes.length, 'entry', 'entries')} passed over`} lines={notes.map(({ where, what }) => `${where} ${what}`)} />
+      <LossList
+        title={`${plural(neverKept.length, 'thing')} that no import keeps`}
+        lines={neverKept.map(({ where, what }) => `${where} ${what}`)}
+      />
     </section>
   );
 }

@@ -28,9 +28,20 @@ export interface Loss {
   readonly times: readonly Note[];
   readonly tags: readonly ChangedTag[];
   readonly notes: readonly Note[];
+  /** What no import keeps, whether or not this file holds it. */
+  readonly neverKept: readonly Note[];
 }
 
-class Tally {
+/** Old sites know these and this one does not, so the parsers do not look for them in the file. */
+const NEVER_KEPT: readonly Note[] = [
+  { where: 'View counts', what: 'are not kept: views are not counted here' },
+  { where: 'Favourites and bookmarks', what: 'are not kept: there is nothing like them here' },
+  { where: 'Watchers', what: 'are not kept: nobody asked to hear of these questions here' },
+  { where: 'Descriptions of topics and tags', what: 'are not kept: their names are, as tags' },
+  { where: 'The spaces that questions came from', what: 'are not kept: all of them come into the space you choose' },
+];
+
+class Counts {
   private readonly counts = new Map<string, number>();
 
   add(name: string): void {
@@ -49,10 +60,10 @@ const ARROW = '\u0000';
 export class LossBook {
   private kept = { questions: 0, answers: 0, comments: 0 };
   private votesWithoutVoters = 0;
-  private readonly authors = new Tally();
-  private readonly votesDropped = new Tally();
-  private readonly markup = new Tally();
-  private readonly changedTags = new Tally();
+  private readonly authors = new Counts();
+  private readonly votesDropped = new Counts();
+  private readonly markup = new Counts();
+  private readonly changedTags = new Counts();
   private readonly titleNotes = noteBook();
   private readonly timeNotes = noteBook();
   private readonly otherNotes = noteBook();
@@ -115,6 +126,7 @@ export class LossBook {
         return { from, to: to || null, count };
       }),
       notes: this.otherNotes.all(),
+      neverKept: NEVER_KEPT,
     };
   }
 }
