@@ -19,6 +19,8 @@ POOL = 65_000
 TENANT_SHARE = 6_500
 """What one tenant may use of the pool in an hour; a tenth, so that a single busy site does not starve the rest."""
 SAVING_FROM = 0.8
+ROOM_UNTIL = 0.5
+"""What nobody waits for stops here, long before it would make those save who do wait."""
 _HELD = 20_000
 
 
@@ -32,15 +34,15 @@ class _Hour:
     remaining: int | None = None
     is_near_limit: bool = False
 
-    @property
-    def is_saving(self) -> bool:
+    def is_past(self, part: float) -> bool:
+        """Whether more than that part of the hour's budget is gone."""
         if self.is_near_limit:
             return True
-        if self.limit and self.remaining is not None and self.remaining < self.limit * (1 - SAVING_FROM):
+        if self.limit and self.remaining is not None and self.remaining < self.limit * (1 - part):
             return True
         # A limit above the pool's is the tenant's own quota.
         share = self.limit if self.limit and self.limit > POOL else TENANT_SHARE
-        return self.used > share * SAVING_FROM
+        return self.used > share * part
 
 
 def _number(text: str) -> int | None:
@@ -93,10 +95,17 @@ class PointsBook:
 
     def is_saving(self, tenant_id: TenantId) -> bool:
         """Whether more than four fifths of the hour's budget are gone: the tenant's share, or the pool."""
+        return self._is_past(tenant_id, SAVING_FROM)
+
+    def has_room(self, tenant_id: TenantId) -> bool:
+        """Whether there are points for what nobody waits for: at most half of the same budget is gone."""
+        return not self._is_past(tenant_id, ROOM_UNTIL)
+
+    def _is_past(self, tenant_id: TenantId, part: float) -> bool:
         now = self.clock()
         with self._lock:
-            is_pool_low = now - self._pool.started < HOUR_S and self._pool.is_saving
-            return is_pool_low or self._hour(tenant_id, now).is_saving
+            is_pool_low = now - self._pool.started < HOUR_S and self._pool.is_past(part)
+            return is_pool_low or self._hour(tenant_id, now).is_past(part)
 
     def _hour(self, tenant_id: TenantId, now: float) -> _Hour:
         held = self._hours.get(tenant_id)

@@ -15,8 +15,9 @@ from sqlalchemy import (
     case,
     false,
     literal_column,
+    true,
 )
-from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, column_property, mapped_column
 
 from lib.principal import ContentId, SpaceId
 from lib.sql import Instant, TenantRow, code_type, default_number, partial_index
@@ -101,6 +102,10 @@ class Question(TenantRow):
     missing_since: Mapped[datetime | None] = mapped_column(Instant)
     """Since when neither the app nor the author was shown the item; see `questions_api.following`."""
     deleted_at: Mapped[datetime | None] = mapped_column(Instant)
+    needs_check: Mapped[bool] = column_property(
+        case((missing_since.is_not(None), true()), else_=is_guarded).label("needs_check")
+    )
+    """Guarded, or missing: every read confirms it as the viewer."""
 
 
 ORDER_KEYS: dict[str, InstrumentedAttribute[Any]] = {
@@ -182,7 +187,7 @@ class Answer(TenantRow):
     accepted_at: Mapped[datetime | None] = mapped_column(Instant)
     accepted_by_ref: Mapped[int | None] = mapped_column(BigInteger)
     contested_at: Mapped[datetime | None] = mapped_column(Instant)
-    """Since when somebody says that the accepted answer is no longer valid; None once a moderator has decided."""
+    """Since when somebody's open flag says that the answer is outdated; shown while it is accepted."""
     created_at: Mapped[datetime] = mapped_column(Instant)
     deleted_at: Mapped[datetime | None] = mapped_column(Instant)
 

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lib.confluence import Caller, Confluence, Content, ContentKind, ContentPage
-from lib.principal import AccountId, ContentId, TenantId
+from lib.confluence import Caller, Confluence, Content, ContentKind, ContentPage, SpaceFacts
+from lib.principal import AccountId, ContentId, SpaceId, TenantId
 from lib.services import Services
 from lib.sql import select_rows
 from lib.tenancy import AccountRow, Installation
@@ -14,6 +14,15 @@ _IN_ONE_REQUEST = 250
 
 Witnesses = Mapping[ContentId, Sequence[AccountId]]
 """The people who are asked for an item that the app is not shown, in this order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What was found of the items that were asked for."""
+
+    contents: dict[ContentId, Content]
+    hidden: frozenset[ContentId]
+    """Those of them that only people are shown, and not the app: not everybody may see them."""
 
 
 @dataclass(slots=True)
@@ -41,10 +50,19 @@ class Reader:
         self.points += len(found)
         return found
 
-    def shown(self, kind: ContentKind, ids: Iterable[ContentId], witnesses: Witnesses) -> dict[ContentId, Content]:
+    def spaces(self, account_id: AccountId | None, ids: Iterable[SpaceId]) -> dict[SpaceId, SpaceFacts]:
+        """Those of the spaces that the person, or the app, is shown."""
+        wanted = list(dict.fromkeys(ids))
+        self.points += -(-len(wanted) // _IN_ONE_REQUEST)
+        found = self.confluence.spaces(Caller(self.installation, account_id), wanted)
+        self.points += len(found)
+        return found
+
+    def shown(self, kind: ContentKind, ids: Iterable[ContentId], witnesses: Witnesses) -> Shown:
         """Those of the items that the app or one of their witnesses is shown; one request a person and turn."""
         wanted = list(dict.fromkeys(ids))
-        found = self.contents(None, kind, wanted)
+        by_app = self.contents(None, kind, wanted)
+        found = dict(by_app)
         turns = max((len(people) for people in witnesses.values()), default=0)
         for turn in range(turns):
             unseen: dict[AccountId, list[ContentId]] = defaultdict(list)
@@ -54,7 +72,7 @@ class Reader:
                     unseen[people[turn]].append(content_id)
             for account_id, missing in unseen.items():
                 found |= self.contents(account_id, kind, missing)
-        return found
+        return Shown(found, frozenset(found.keys() - by_app.keys()))
 
 
 def account_of(services: Services, tenant_id: TenantId, ref: int | None) -> AccountId | None:

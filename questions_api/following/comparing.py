@@ -1,5 +1,6 @@
 """Comparing our rows with what Confluence lists: registering, moving, reviving and removing, a batch at a time."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 from lib.confluence import Content
 from lib.principal import ContentId, TenantId
 from lib.sql import select_rows
+from questions_api.following.admitting import log_refusals, refusal_of
 from questions_api.following.passes import Counts
 from questions_api.model import Answer, Question
 from questions_api.posts import register_answer, register_question, remove_post
@@ -58,7 +60,10 @@ def compare_questions(
 def compare_answers(
     session: Session, tenant_id: TenantId, listed: Sequence[Content], *, read_at: datetime, now: datetime
 ) -> Counts:
-    """The same for answers. Those to questions that we do not have, or have no more, are passed over."""
+    """The same for answers. Those to questions that we do not have, or have no more, are passed over.
+
+    So are new ones that answering would refuse now.
+    """
     ids = [content.id for content in listed]
     held = {
         row.id: row
@@ -73,7 +78,7 @@ def compare_answers(
             )
         )
     )
-    done = Counts(checked=len(listed))
+    done, refusals = Counts(checked=len(listed)), Counter[str]()
     for content in listed:
         row = held.get(content.id)
         question_id = ContentId(content.container_id)
@@ -83,9 +88,14 @@ def compare_answers(
         elif question_id not in asked or content.container_kind != "content":
             continue
         elif row is None:
+            code = refusal_of(session, tenant_id, question_id, content)
+            if code is not None:
+                refusals[code] += 1
+                continue
             register_answer(session, tenant_id, question_id, content, now=now)
             done = replace(done, registered=done.registered + 1)
         elif row.question_id == question_id and row.deleted_at is not None and row.deleted_at <= read_at - SETTLED:
             register_answer(session, tenant_id, question_id, content, now=now)
             done = replace(done, updated=done.updated + 1)
+    log_refusals(refusals)
     return done

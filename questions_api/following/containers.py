@@ -18,7 +18,8 @@ from lib.services import Services
 from lib.sql import TenantRow, select_rows
 from lib.telemetry import trace_of
 from lib.tenancy import AccountRow, Installation, raise_restriction_epoch
-from questions_api.following.asking import Reader, account_of, in_turn
+from questions_api.following.asking import Reader, Shown, account_of, in_turn
+from questions_api.following.guarding import guard_answers, guard_hidden_questions
 from questions_api.model import Answer, Question
 from questions_api.posts import register_answer, register_question, remove_post
 
@@ -47,15 +48,15 @@ def follow_container(services: Services, installation: Installation, event: Even
         partial(_questions_in, tenant_id=tenant_id, container_id=changed.container_id), tenant_id=tenant_id
     )
     for some in batched(asked, _BATCH, strict=False):
-        questions = reader.shown(
+        shown = reader.shown(
             "question", [held.id for held in some], {held.id: in_turn(actor, held.author_id) for held in some}
         )
-        work = partial(_apply_questions, tenant_id=tenant_id, held=some, found=questions, change=changed.change)
+        work = partial(_apply_questions, tenant_id=tenant_id, held=some, shown=shown, change=changed.change)
         services.write(partial(work, now=services.now()), trace=trace, tenant_id=tenant_id)
         # Answers stand and fall with their question, and an answer's row names no space. Only while the
         # question was away may an answer have gone or come without our hearing of it.
         if changed.change == "restored":
-            _follow_answers(services, reader, event, questions, actor)
+            _follow_answers(services, reader, event, shown.contents, actor)
 
     def finish(session: Session) -> None:
         if take(session, event, now=services.now()):
@@ -76,7 +77,7 @@ def _follow_answers(
         answers = reader.shown(
             "answer", [held.id for held in some], {held.id: in_turn(actor, held.author_id) for held in some}
         )
-        work = partial(_apply_answers, tenant_id=tenant_id, held=some, found=answers, now=services.now())
+        work = partial(_apply_answers, tenant_id=tenant_id, held=some, shown=answers, now=services.now())
         services.write(work, trace=trace_of(event.traceparent), tenant_id=tenant_id)
 
 
@@ -106,13 +107,13 @@ def _apply_questions(
     session: Session,
     tenant_id: TenantId,
     held: Sequence[_Held],
-    found: dict[ContentId, Content],
+    shown: Shown,
     *,
     change: ContainerChange,
     now: datetime,
 ) -> None:
     for question in held:
-        content = found.get(question.id)
+        content = shown.contents.get(question.id)
         if content is None:
             # Unseen means gone only where Confluence has said so of the container.
             if change in _GONE:
@@ -121,16 +122,18 @@ def _apply_questions(
             remove_post(session, tenant_id, question.id, now=now)
         else:
             register_question(session, tenant_id, content, may_revive=change == "restored", now=now)
+    guard_hidden_questions(session, tenant_id, shown.hidden, now=now)
 
 
 def _apply_answers(
-    session: Session, tenant_id: TenantId, held: Sequence[_Held], found: dict[ContentId, Content], *, now: datetime
+    session: Session, tenant_id: TenantId, held: Sequence[_Held], shown: Shown, *, now: datetime
 ) -> None:
     for answer in held:
-        content = found.get(answer.id)
+        content = shown.contents.get(answer.id)
         if content is None or content.container_id != answer.question_id:
             continue
         if content.status != "current":
             remove_post(session, tenant_id, answer.id, now=now)
         else:
             register_answer(session, tenant_id, answer.question_id, content, now=now)
+    guard_answers(session, tenant_id, shown.hidden)

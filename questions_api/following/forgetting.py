@@ -5,11 +5,12 @@ is cut short goes on where it stopped. The text was Confluence's, and went with 
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import batched
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -20,11 +21,13 @@ from lib.log import Log
 from lib.principal import ContentId, SpaceId, TenantId
 from lib.services import Services
 from lib.spaces import SpaceRow, SpaceStatus
-from lib.sql import Row, TenantRow, across_tenants, delete_rows, select_rows, update_rows
+from lib.sql import Row, TenantRow, across_tenants, delete_rows, rows_changed, select_rows, update_rows
 from lib.tenancy import InstallationRow, InstallationState
 from questions_api.following.spaces import bring_up_to_date
 from questions_api.model import Answer, PostKind, Question
+from questions_api.posts import lock_question
 from questions_api.tags.model import QuestionTag, Tag
+from questions_api.tags.tagging import count_tags
 from questions_api.watches.model import Watch, WatchKind
 
 KEPT = timedelta(days=30)
@@ -33,6 +36,8 @@ _BATCH = 50
 _IDS = 500
 """Values in one condition: SQL Server takes 2,100 in a statement."""
 _SPACES = 100
+_EVER = 0
+"""In place of a day, in standings: all of them."""
 
 log = Log("questions_api.forgetting")
 
@@ -88,7 +93,7 @@ def _forget(services: Services, tenant_id: TenantId, space_id: SpaceId, *, has_t
     """Deletes the space's rows; False when there was no time for all of them."""
     after_id = 0
     while has_time():
-        some = partial(_forget_some, tenant_id=tenant_id, space_id=space_id, after_id=after_id)
+        some = partial(_forget_some, tenant_id=tenant_id, space_id=space_id, after_id=after_id, now=services.now())
         after_id = services.database.write(some, tenant_id=tenant_id)
         if not after_id:
             services.database.write(partial(_forget_itself, tenant_id=tenant_id, space_id=space_id))
@@ -97,8 +102,12 @@ def _forget(services: Services, tenant_id: TenantId, space_id: SpaceId, *, has_t
     return False
 
 
-def _forget_some(session: Session, tenant_id: TenantId, space_id: SpaceId, after_id: int) -> int:
-    """Deletes some of the space's questions, by id; the last id deleted, or 0 when there are none left."""
+def _forget_some(session: Session, tenant_id: TenantId, space_id: SpaceId, after_id: int, *, now: datetime) -> int:
+    """Deletes some of the space's questions, by id; the last id deleted, or 0 when there are none left.
+
+    What they add to counters goes with them and not with the space: one that comes back when it is half forgotten
+    has counters that are right for what is left.
+    """
     question_ids = list(
         session.scalars(
             select_rows(tenant_id, Question.id)
@@ -109,11 +118,15 @@ def _forget_some(session: Session, tenant_id: TenantId, space_id: SpaceId, after
     )
     if not question_ids:
         return 0
+    for question_id in question_ids:
+        lock_question(session, tenant_id, question_id)
+        count_tags(session, tenant_id, question_id, step=-1, now=now)
     answers = select_rows(tenant_id, Answer.id).where(Answer.question_id.in_(question_ids))
     for some in batched(session.scalars(answers).all(), _IDS, strict=False):
         _forget_subjects(session, tenant_id, PostKind.ANSWER, some)
     _forget_subjects(session, tenant_id, PostKind.QUESTION, question_ids)
     _forget_tags(session, tenant_id, question_ids)
+    _forget_points(session, tenant_id, question_ids)
     watched = (Watch.target_kind == WatchKind.QUESTION, Watch.target_id.in_(question_ids))
     session.execute(delete_rows(tenant_id, Watch).where(*watched))
     duplicates = update_rows(tenant_id, Question).where(Question.duplicate_of.in_(question_ids))
@@ -140,7 +153,7 @@ def _forget_subjects(session: Session, tenant_id: TenantId, kind: PostKind, ids:
 
 
 def _forget_tags(session: Session, tenant_id: TenantId, question_ids: Sequence[ContentId]) -> None:
-    """Takes the questions out of the tags' counts; the links themselves go with all that hangs on a question."""
+    """Takes the questions out of the site's counts of tags; the links go with all that hangs on a question."""
     borne = (
         select_rows(tenant_id, QuestionTag.tag_id, only=QuestionTag)
         .add_columns(func.count().label("times"))
@@ -151,6 +164,35 @@ def _forget_tags(session: Session, tenant_id: TenantId, question_ids: Sequence[C
     for tag_id, times in session.execute(borne).all():
         used = update_rows(tenant_id, Tag).where(Tag.tag_id == tag_id)
         session.execute(used.values(use_count=Tag.use_count - times))
+
+
+def _forget_points(session: Session, tenant_id: TenantId, question_ids: Sequence[ContentId]) -> None:
+    """Takes what the questions have earned out of the standings; their contributions go with all that hangs on them.
+
+    The order is that of tallies: some may have been earned in other spaces, where others tally at this moment.
+    """
+    tables = {table.__tablename__: table for table in _tables()}
+    # By their names, because points stand beside following, not below it.
+    contribution, standing = cast("Any", tables["contribution"]), cast("Any", tables["standing"])
+    key = (contribution.space_id, contribution.tag_id, contribution.day, contribution.account_ref)
+    earned = (
+        select_rows(tenant_id, *key)
+        .add_columns(func.sum(contribution.points).label("points"))
+        .where(contribution.question_id.in_(question_ids))
+        .group_by(*key)
+    )
+    steps: Counter[tuple[int, ...]] = Counter()
+    for space_id, tag_id, day, account_ref, points in session.execute(earned):
+        for of_day in (day, _EVER):
+            steps[space_id, tag_id, of_day, account_ref] += points
+    columns = (standing.space_id, standing.tag_id, standing.day, standing.account_ref)
+    for values, points in sorted(steps.items()):
+        mine = [column == value for column, value in zip(columns, values, strict=True)]
+        # A standing of which nothing is left goes.
+        gone = session.execute(delete_rows(tenant_id, standing).where(*mine, standing.points == points))
+        if rows_changed(gone) != 1:
+            stepped = update_rows(tenant_id, standing).where(*mine)
+            session.execute(stepped.values(points=standing.points - points))
 
 
 def _forget_itself(session: Session, tenant_id: TenantId, space_id: SpaceId) -> None:

@@ -1,10 +1,11 @@
 """Our posts that Confluence does not list: whom to ask for them, and what becomes of what nobody is shown.
 
 A list as the app lacks what only people may see, so a post that is not listed is looked for by its id, as the
-app and as people who have to do with it. What none of them is shown is missing, and not yet removed.
+app and as people who have to do with it. What none of them is shown is missing, and not yet removed. In a space
+that is missing itself nothing is looked for: all of it waits for the space (`questions_api.following.spaces`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,16 +14,18 @@ from sqlalchemy import and_
 from sqlalchemy.orm import Session
 
 from lib.confluence import Content
-from lib.principal import AccountId, ContentId, TenantId
+from lib.principal import AccountId, ContentId, SpaceId, TenantId
+from lib.spaces import SpaceRow, SpaceStatus
 from lib.sql import select_rows, update_rows
 from lib.tenancy import AccountRow
 from questions_api.following.asking import in_turn
 from questions_api.following.passes import Counts
 from questions_api.model import Answer, Question
-from questions_api.posts import guard_question, remove_post
+from questions_api.posts import lock_question, remove_post
+from questions_api.tags.tagging import count_tags
 
 MISSED_FOR = timedelta(hours=24)
-"""How long a question stays, guarded, after nobody whom we ask was shown it."""
+"""How long a question stays, confirmed for each viewer, after nobody whom we ask was shown it."""
 
 WITNESSES = 3
 
@@ -33,6 +36,7 @@ class Unlisted:
 
     id: ContentId
     question_id: ContentId
+    space_id: SpaceId
     witnesses: tuple[AccountId, ...]
 
 
@@ -68,8 +72,19 @@ def long_missing_questions(session: Session, tenant_id: TenantId, *, limit: int,
 
 
 def _questions(tenant_id: TenantId) -> Any:
-    return select_rows(tenant_id, Question.id, AccountRow.atlassian_account_id, only=Question).outerjoin(
-        AccountRow, and_(AccountRow.tenant_id == Question.tenant_id, AccountRow.account_ref == Question.author_ref)
+    columns = (Question.id, Question.space_id, AccountRow.atlassian_account_id)
+    return (
+        select_rows(tenant_id, *columns, only=Question)
+        .outerjoin(
+            AccountRow, and_(AccountRow.tenant_id == Question.tenant_id, AccountRow.account_ref == Question.author_ref)
+        )
+        .where(_is_in_a_space_that_is_there(tenant_id))
+    )
+
+
+def _is_in_a_space_that_is_there(tenant_id: TenantId) -> Any:
+    return Question.space_id.not_in(
+        select_rows(tenant_id, SpaceRow.space_id).where(SpaceRow.status == SpaceStatus.MISSING)
     )
 
 
@@ -77,7 +92,9 @@ def _with_witnesses(session: Session, tenant_id: TenantId, statement: Any) -> li
     rows = session.execute(statement).all()
     answerers = _answerers(session, tenant_id, [row.id for row in rows])
     return [
-        Unlisted(row.id, row.id, in_turn(row.atlassian_account_id, *answerers.get(row.id, ()))[:WITNESSES])
+        Unlisted(
+            row.id, row.id, row.space_id, in_turn(row.atlassian_account_id, *answerers.get(row.id, ()))[:WITNESSES]
+        )
         for row in rows
     ]
 
@@ -120,8 +137,9 @@ def unlisted_answers(
     limit: int,
 ) -> list[Unlisted]:
     """The same for answers to questions that are there."""
+    columns = (Answer.id, Answer.question_id, Question.space_id, AccountRow.atlassian_account_id)
     statement = (
-        select_rows(tenant_id, Answer.id, Answer.question_id, AccountRow.atlassian_account_id, only=Answer)
+        select_rows(tenant_id, *columns, only=Answer)
         .join(Question, and_(Question.tenant_id == Answer.tenant_id, Question.id == Answer.question_id))
         .outerjoin(
             AccountRow, and_(AccountRow.tenant_id == Answer.tenant_id, AccountRow.account_ref == Answer.author_ref)
@@ -131,16 +149,28 @@ def unlisted_answers(
             Answer.created_at < created_before,
             Answer.deleted_at.is_(None),
             Question.deleted_at.is_(None),
+            _is_in_a_space_that_is_there(tenant_id),
         )
     )
     rows = session.execute(_within(statement, Answer.id, listed, up_to_id).limit(limit))
-    return [Unlisted(row.id, row.question_id, in_turn(row.atlassian_account_id)) for row in rows]
+    return [Unlisted(row.id, row.question_id, row.space_id, in_turn(row.atlassian_account_id)) for row in rows]
+
+
+def truly_missing(unseen: Sequence[Unlisted], shown_spaces: Container[SpaceId]) -> list[Unlisted]:
+    """Those of the posts nobody was shown of which that says something: somebody who might have been was asked.
+
+    Where there is nobody to ask and the app is not shown the space either, it was to be expected.
+    """
+    return [post for post in unseen if post.witnesses or post.space_id in shown_spaces]
 
 
 def note_missing_questions(
     session: Session, tenant_id: TenantId, question_ids: Sequence[ContentId], *, started_at: datetime, now: datetime
 ) -> Counts:
-    """Guards the questions that nobody was shown; removes those that an earlier pass found so, a day ago or more."""
+    """Notes the questions that nobody was shown; removes those that an earlier pass found so, a day ago or more.
+
+    While it is noted a question counts as guarded; that ends when it is seen again, and leaves no guard behind.
+    """
     done = Counts(checked=len(question_ids))
     for question_id in question_ids:
         row = session.execute(
@@ -151,7 +181,8 @@ def note_missing_questions(
         if row is None:
             continue
         if row.missing_since is None:
-            guard_question(session, tenant_id, question_id, now=now)
+            lock_question(session, tenant_id, question_id)
+            count_tags(session, tenant_id, question_id, step=-1, now=now)
             missing = update_rows(tenant_id, Question).where(Question.id == question_id)
             session.execute(missing.values(missing_since=now))
             done = replace(done, updated=done.updated + 1)

@@ -76,6 +76,8 @@ class Pass:
     position: Position
     started_at: datetime
     watermark: datetime | None
+    is_new: bool = False
+    """It has yet to be begun."""
 
 
 def begin_new_sites(session: Session, *, now: datetime) -> int:
@@ -135,16 +137,20 @@ def put_off_site(session: Session, tenant_id: TenantId, *, lease: datetime, unti
     session.execute(held.where(ReconcileRow.due_at < until).values(due_at=until))
 
 
-def open_pass(session: Session, tenant_id: TenantId, kind: PassKind, *, lease: datetime, now: datetime) -> Pass | None:
-    """The pass if it is due: taken up where it stopped, or begun with its counts at nothing."""
+def due_pass(session: Session, tenant_id: TenantId, kind: PassKind, *, now: datetime) -> Pass | None:
+    """The pass if it is due: one to be taken up where it stopped, or to be begun."""
     row = session.scalar(select_rows(tenant_id, ReconcileRow).where(ReconcileRow.pass_kind == kind))
     if row is None or row.due_at > now:
         return None
     if row.started_at is not None and (row.finished_at is None or row.finished_at < row.started_at):
         return Pass(kind, position_from(row.next_link), row.started_at, row.watermark)
-    none = {column.key: 0 for column in COUNTED}
-    _save(session, tenant_id, kind, lease, started_at=now, next_link=None, **none)
-    return Pass(kind, Position(), now, row.watermark)
+    return Pass(kind, Position(), now, row.watermark, is_new=True)
+
+
+def begin_pass(session: Session, tenant_id: TenantId, begun: Pass, *, points: int, lease: datetime) -> None:
+    """Sets the counts to nothing but the points that were spent on the way to it."""
+    counts = {column.key: 0 for column in COUNTED} | {"points": points}
+    _save(session, tenant_id, begun.kind, lease, started_at=begun.started_at, next_link=None, **counts)
 
 
 def note_progress(

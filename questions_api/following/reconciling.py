@@ -23,11 +23,12 @@ from questions_api.following.passes import (
     LEASE,
     LeaseLostError,
     begin_new_sites,
+    begin_pass,
     claim_site,
+    due_pass,
     due_sites,
     finish_pass,
     interrupt_pass,
-    open_pass,
     put_off_site,
     release_site,
 )
@@ -93,15 +94,30 @@ def _reconcile_site(services: Services, tenant_id: TenantId, points: int, has_ti
 def _run_pass(run: Run, kind: PassKind) -> bool:
     """Goes on with the pass if it is due; whether it has come to its end."""
     services, tenant_id, lease = run.services, run.tenant_id, run.lease
-    opened = run.write(partial(open_pass, kind=kind, tenant_id=tenant_id, lease=lease, now=services.now()))
-    if opened is None:
+    due = services.read(partial(due_pass, kind=kind, tenant_id=tenant_id, now=services.now()), tenant_id=tenant_id)
+    if due is None:
         return False
-    if kind is PassKind.RECENT_QUESTIONS:
-        # A space whose webhook was lost would stay archived, or missing, for good.
-        run.reader.points += 1 + len(bring_up_to_date(services, run.reader.installation))
-    if not run.go_on(opened):
+    is_through = False
+    if run.may_read():
+        if due.is_new:
+            # The spaces come first: what is in a missing one is not looked for, and one whose webhook was lost
+            # would stay archived, or missing, for good.
+            points = _look_at_spaces(run)
+            run.write(partial(begin_pass, tenant_id=tenant_id, begun=due, points=points, lease=lease))
+        is_through = run.go_on(due)
+    if not is_through:
         run.write(partial(interrupt_pass, kind=kind, tenant_id=tenant_id, lease=lease, now=services.now()))
         return False
-    counts = run.write(partial(finish_pass, done=opened, tenant_id=tenant_id, lease=lease, now=services.now()))
+    counts = run.write(partial(finish_pass, done=due, tenant_id=tenant_id, lease=lease, now=services.now()))
     log.info("reconcile_finished", tenant=services.log_hash(tenant_id), kind=kind, **asdict(counts))
     return True
+
+
+def _look_at_spaces(run: Run) -> int:
+    """Follows the spaces, once a run. What it cost is counted apart: with many spaces no page would be read for it."""
+    if run.has_looked_at_spaces:
+        return 0
+    reader = Reader(run.services.confluence, run.reader.installation)
+    bring_up_to_date(run.services, reader.installation, reader)
+    run.has_looked_at_spaces = True
+    return reader.points

@@ -9,18 +9,20 @@ from itertools import batched
 from sqlalchemy.orm import Session
 
 from lib.confluence import Content, ContentKind, ContentPage
-from lib.errors import Unavailable
+from lib.errors import Failure, Unavailable
 from lib.principal import ContentId, TenantId
 from lib.services import Services
 from lib.telemetry import Trace
 from questions_api.following.asking import Reader
 from questions_api.following.comparing import SETTLED, compare_answers, compare_questions
+from questions_api.following.guarding import guard_answers, guard_hidden_questions
 from questions_api.following.missing import (
     WITNESSES,
     Unlisted,
     long_missing_questions,
     note_missing_questions,
     remove_missing_answers,
+    truly_missing,
     unlisted_answers,
     unlisted_questions,
 )
@@ -30,8 +32,9 @@ from questions_api.following.passes import RECENT, Counts, Pass, Position, note_
 _PAGE_COSTS = 251
 """At most: the request and 250 items."""
 _ASKED_AT_ONCE = 50
-_ASKING_COSTS = (WITNESSES + 2) * _ASKED_AT_ONCE + 2
-"""At most: for each post one request by each of its people, the post itself and its question; two requests more."""
+_ASKING_COSTS = (WITNESSES + 2) * _ASKED_AT_ONCE + 3
+"""At most: for each post one request by each of its people, the post itself and its question; three requests more.
+A post without people costs its space at most instead."""
 
 _BATCH = 50
 _OVERLAP = timedelta(minutes=10)
@@ -50,18 +53,30 @@ class Run:
     """Points."""
     has_time: Callable[[], bool]
     trace: Trace
+    has_looked_at_spaces: bool = False
     _noted_points: int = 0
 
     def write[T](self, work: Callable[[Session], T]) -> T:
         return self.services.write(work, trace=self.trace, tenant_id=self.tenant_id)
 
     def may_spend(self, points: int) -> bool:
-        is_saving = self.services.confluence.points.is_saving(self.tenant_id)
-        return self.has_time() and not is_saving and self.reader.points + points <= self.limit
+        has_room = self.services.confluence.points.has_room(self.tenant_id)
+        return self.has_time() and has_room and self.reader.points + points <= self.limit
+
+    def may_read(self) -> bool:
+        """Whether one more page may be read."""
+        return self.may_spend(_PAGE_COSTS)
 
     def go_on(self, done: Pass) -> bool:
-        """Goes on with the pass; whether it has come to its end."""
-        while self.may_spend(_PAGE_COSTS):
+        """Goes on with the pass; whether it has come to its end. What it spends is noted even where it fails."""
+        try:
+            return self._read_on(done)
+        except Failure:
+            self._note(done.kind)
+            raise
+
+    def _read_on(self, done: Pass) -> bool:
+        while self.may_read():
             read_at = self.services.now()
             page, done = self._next_page(done)
             self._compare(done, page.items, read_at)
@@ -137,12 +152,14 @@ class Run:
 
     def _ask(self, done: Pass, unlisted: Sequence[Unlisted]) -> None:
         kind, read_at = _content_kind(done.kind), self.services.now()
-        found = self.reader.shown(kind, [post.id for post in unlisted], {post.id: post.witnesses for post in unlisted})
-        missing = [post for post in unlisted if post.id not in found]
+        shown = self.reader.shown(kind, [post.id for post in unlisted], {post.id: post.witnesses for post in unlisted})
+        unseen = [post for post in unlisted if post.id not in shown.contents]
+        unwitnessed = [post.space_id for post in unseen if not post.witnesses]
+        missing = truly_missing(unseen, self.reader.spaces(None, unwitnessed))
         questions: dict[ContentId, Content] = {}
         if kind == "answer" and missing:
             questions = self.reader.contents(None, "question", [post.question_id for post in missing])
-        tenant_id, seen = self.tenant_id, tuple(found.values())
+        tenant_id, seen = self.tenant_id, tuple(shown.contents.values())
 
         def work(session: Session) -> None:
             now = self.services.now()
@@ -150,14 +167,16 @@ class Run:
                 counts = compare_questions(session, tenant_id, seen, read_at=read_at, now=now)
                 ids = [post.id for post in missing]
                 lost = note_missing_questions(session, tenant_id, ids, started_at=done.started_at, now=now)
+                lost += guard_hidden_questions(session, tenant_id, shown.hidden, now=now)
             else:
                 counts = compare_answers(session, tenant_id, seen, read_at=read_at, now=now)
+                counts += guard_answers(session, tenant_id, shown.hidden)
                 lost = remove_missing_answers(session, tenant_id, missing, questions, now=now)
             note_progress(session, tenant_id, done.kind, counts + lost, lease=self.lease)
 
         self.write(work)
 
-    def _note(self, kind: PassKind, position: Position) -> None:
+    def _note(self, kind: PassKind, position: Position | None = None) -> None:
         spent = Counts(points=self.reader.points - self._noted_points)
         work = partial(
             note_progress, tenant_id=self.tenant_id, kind=kind, done=spent, lease=self.lease, position=position

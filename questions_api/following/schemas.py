@@ -16,7 +16,7 @@ class PassView(TypedDict):
     registered: int
     updated: int
     removed: int
-    points: int
+    cost: int
 
 
 class PassPage(TypedDict):
@@ -36,5 +36,5 @@ def pass_view(row: ReconcileRow) -> PassView:
         "registered": row.registered,
         "updated": row.updated,
         "removed": row.removed,
-        "points": row.points,
+        "cost": row.points,
     }

@@ -21,6 +21,7 @@ from questions_api.tags.slugs import MAX_TAGS
 COUNTED: tuple[Any, ...] = (
     Question.container_kind == "space",
     ~Question.is_guarded,
+    Question.missing_since.is_(None),
     Question.deleted_at.is_(None),
 )
 """Which questions `TagUse` counts."""

@@ -64,7 +64,7 @@ def test_what_no_webhook_told_is_found(stack: Stack, cast: Cast) -> None:
     counts = {str(item["kind"]): item for item in passes(cast)}
     assert counts["recent-questions"]["registered"] == 1
     assert counts["recent-answers"]["registered"] == 1
-    assert all(isinstance(item["points"], int) and item["points"] > 0 for item in counts.values())
+    assert all(isinstance(item["cost"], int) and item["cost"] > 0 for item in counts.values())
     assert not any(item["isRunning"] for item in counts.values())
 
 

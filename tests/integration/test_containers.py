@@ -10,21 +10,25 @@ from typing import Any, cast
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.orm import Session
 
-from lib.authentication import Identity, Request
+from lib.authentication import Identity, Request, authenticate_context
 from lib.confluence import Content
+from lib.errors import NotFound
 from lib.events import ContainerChange, EventKind
 from lib.principal import AccountId, ContentId, SpaceId
 from lib.services import Services
 from lib.spaces import SpaceRow, SpaceStatus, note_space
-from lib.sql import Database
+from lib.sql import Database, update_rows
 from lib.telemetry import trace_of
+from lib.tenancy import AccountRow
 from lib.web import Call
 from lifecycle import triggers
 from lifecycle.webhooks import Report, Stale, note_report
 from questions_api.following.following import follow_changes
 from questions_api.model import Answer, Question
-from questions_api.posts import QuestionHead, register_answer, remove_post
+from questions_api.posts import QuestionHead, register_answer, register_question, remove_post
+from questions_api.seeing import see_question
 from tests import factories
 from tests.factories import (
     ANSWER_TYPE,
@@ -33,6 +37,7 @@ from tests.factories import (
     MKT,
     NOW,
     Site,
+    answered,
     asked,
     beside,
     content,
@@ -41,7 +46,7 @@ from tests.factories import (
     rows_of,
 )
 from tests.fakes import FakeConfluence
-from tests.tokens import ALICE, BOB, DAVE, MALLORY
+from tests.tokens import ALICE, BOB, DAVE, MALLORY, context_token
 
 Sites = tuple[Site, Site]
 PAGE = 98307
@@ -101,6 +106,18 @@ def statuses(database: Database, site: Site) -> dict[SpaceId, str]:
     return {row.space_id: row.status for row in rows_of(database, site, SpaceRow)}
 
 
+def sees(services: Services, account: str, question_id: ContentId) -> bool:
+    """Whether the question's page answers the person, or says that there is no such question."""
+    headers = {"authorization": f"JWT {context_token(NOW, account_id=account)}"}
+    request = Request("GET", "/api/v1/questions", headers, {"questionId": str(question_id)}, b"", NOW)
+    call = Call(services, request, authenticate_context(services, request), trace_of(None))
+    try:
+        see_question(call)
+    except NotFound:
+        return False
+    return True
+
+
 # What a webhook notes.
 
 
@@ -114,7 +131,7 @@ def test_a_webhook_makes_stale_what_it_says_and_nothing_else(
 
     assert epochs(services, acme) == (int(stale is Stale.PERMISSIONS), int(stale is Stale.RESTRICTIONS))
     assert epochs(services, globex) == (0, 0)
-    assert space_epochs(database, acme) == {ENG: 0}
+    assert space_epochs(database, acme) == {ENG: 1}
 
 
 def test_a_space_that_is_known_by_id_is_the_only_one_asked_anew(
@@ -125,7 +142,7 @@ def test_a_space_that_is_known_by_id_is_the_only_one_asked_anew(
     asked(database, acme, space_id=HR)
     note(database, acme, Report(stale=Stale.SPACE, space_id=HR, space_key="HR"))
 
-    assert space_epochs(database, acme) == {ENG: 0, HR: 1}
+    assert space_epochs(database, acme) == {ENG: 1, HR: 2}
     assert epochs(services, acme) == (0, 0)
     assert space_epochs(database, globex) == {}
 
@@ -241,7 +258,36 @@ def test_what_the_app_does_not_see_is_read_as_the_actor_and_then_as_the_author(
 
     follow_changes(shared)
 
-    assert only_row(database, acme, Question).space_id == HR
+    row = only_row(database, acme, Question)
+    # On a page it is confirmed for every viewer without a guard.
+    assert (row.space_id, row.is_guarded) == (HR, False)
+
+
+@pytest.mark.parametrize("change", ["moved", "restored", "trashed"])
+def test_what_left_its_page_and_is_restricted_is_shown_to_its_readers_alone(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites, change: ContainerChange
+) -> None:
+    """Directly in a space nothing but the guard makes a read ask Confluence."""
+    acme, globex = sites
+    for person in (ALICE, BOB):
+        confluence.allow(person, ENG, questions="v")
+    restricted, still = asked(database, acme, page_id=PAGE), asked(database, acme, page_id=PAGE)
+    place: dict[str, Any] = {"container_kind": "space", "container_id": int(ENG)}
+    item = in_confluence(confluence, restricted, ALICE, **place)
+    in_confluence(confluence, still, None, ALICE, BOB, **place)
+    database.write(partial(register_question, tenant_id=globex.tenant_id, content=item, now=NOW))
+    note(database, acme, container(change, actor=None))
+
+    follow_changes(shared)
+
+    assert {row.id: row.is_guarded for row in rows_of(database, acme, Question)} == {
+        restricted.item.id: True,
+        still.item.id: False,
+    }
+    assert not sees(shared, BOB, restricted.item.id)
+    assert sees(shared, ALICE, restricted.item.id)
+    assert sees(shared, BOB, still.item.id)
+    assert not only_row(database, globex, Question).is_guarded
 
 
 @pytest.mark.parametrize("change", ["moved", "restored"])
@@ -298,6 +344,21 @@ def test_a_restored_page_brings_its_questions_and_their_answers_back(
     assert (row.deleted_at, row.answer_count) == (None, 2)
     assert {row.id for row in rows_of(database, acme, Answer) if row.deleted_at is None} == {kept, back}
     assert len(events_of(database, acme, EventKind.QUESTION_ASKED)) == 1
+
+
+def test_an_answer_that_comes_back_for_people_alone_is_guarded(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    question = asked(database, acme, page_id=PAGE)
+    still, restricted = (reply_to(database, acme, question, confluence) for _ in range(2))
+    in_confluence(confluence, question, None)
+    confluence.put(confluence.item(restricted), BOB)
+    note(database, acme, container("restored", actor=None))
+
+    follow_changes(shared)
+
+    assert {row.id: row.is_guarded for row in rows_of(database, acme, Answer)} == {still: False, restricted: True}
 
 
 def test_more_questions_than_a_batch_follow_their_page(
@@ -359,8 +420,8 @@ def test_archiving_and_bringing_back_a_space_is_followed(
         assert follow_changes(shared) == 1
         assert statuses(database, acme) == {ENG: status}
         assert shared.spaces.of(acme.tenant_id, ENG).status is status
-    assert space_epochs(database, acme) == {ENG: 2}
-    assert space_epochs(database, globex) == {ENG: 0}
+    assert space_epochs(database, acme) == {ENG: 3}
+    assert space_epochs(database, globex) == {ENG: 1}
 
 
 def test_a_space_that_an_author_still_sees_is_not_missing(
@@ -414,6 +475,36 @@ def test_a_space_in_which_nobody_ever_asked_is_left_as_it_is(
     assert follow_changes(shared) == 1
 
     assert statuses(database, acme) == {HR: "current"}
+
+
+def test_a_space_about_which_nobody_is_left_to_ask_is_left_as_it_is(
+    shared: Services, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    asked(database, acme)
+    former = update_rows(acme.tenant_id, AccountRow).values(atlassian_account_id=None)
+    database.write(partial(Session.execute, statement=former))
+    note(database, acme, SPACES_CHANGED)
+
+    assert follow_changes(shared) == 1
+
+    assert statuses(database, acme) == {ENG: "current"}
+
+
+@pytest.mark.parametrize(("reader", "status"), [(BOB, "current"), (DAVE, "missing")])
+def test_who_answered_in_a_space_is_asked_for_it_too(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites, reader: str, status: str
+) -> None:
+    acme, _ = sites
+    answered(database, acme, asked(database, acme), author=BOB)
+    for number in range(3):
+        asked(database, acme, author=f"author-{number}")
+    confluence.allow(reader, ENG)
+    note(database, acme, SPACES_CHANGED)
+
+    follow_changes(shared)
+
+    assert statuses(database, acme) == {ENG: status}
 
 
 def test_spaces_of_a_site_that_is_away_are_believed_as_before(

@@ -1,28 +1,38 @@
 """Following Confluence: what a webhook reported, read again and applied to rows."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
+from typing import Any
 
 import pytest
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from lib.authentication import Request, authenticate_context
 from lib.confluence import Content
+from lib.errors import NotFound
 from lib.events import ContentChange, Event, EventKind
 from lib.outbox import OutboxRow, due_events
 from lib.principal import AccountId, ContentId
 from lib.services import Services
-from lib.sql import Database
+from lib.spaces import SpaceSettings, change_space_settings
+from lib.sql import Database, update_rows
+from lib.telemetry import trace_of
 from lib.tenancy import InstallationRow, InstallationState
+from lib.web import Call
 from lifecycle.webhooks import Report, Stale, note_report
 from questions_api.following.following import follow_changes
-from questions_api.model import Answer, Question
-from questions_api.posts import remove_post
+from questions_api.model import Answer, CloseReason, Question, QuestionState
+from questions_api.posts import register_question, remove_post
+from questions_api.seeing import see_question
+from questions_api.tags.model import TagUse
 from tests.factories import (
     ANSWER_TYPE,
+    ENG,
     MKT,
     NOW,
     Site,
@@ -36,7 +46,7 @@ from tests.factories import (
 )
 from tests.fakes import FakeConfluence
 from tests.races import at_once, succeeded
-from tests.tokens import ALICE, BOB, CAROL, MALLORY
+from tests.tokens import ALICE, BOB, CAROL, MALLORY, context_token
 
 Sites = tuple[Site, Site]
 
@@ -80,6 +90,18 @@ def reply_to(question: Content, *, author: str = BOB) -> Content:
     return content(type_key=ANSWER_TYPE, author=author, question_id=question.id)
 
 
+def sees(services: Services, account: str, question_id: ContentId) -> bool:
+    """Whether the question's page answers the person, or says that there is no such question."""
+    headers = {"authorization": f"JWT {context_token(NOW, account_id=account)}"}
+    request = Request("GET", "/api/v1/questions", headers, {"questionId": str(question_id)}, b"", NOW)
+    call = Call(services, request, authenticate_context(services, request), trace_of(None))
+    try:
+        see_question(call)
+    except NotFound:
+        return False
+    return True
+
+
 def test_a_created_question_is_registered_as_confluence_shows_it(
     shared: Services, confluence: FakeConfluence, database: Database, sites: Sites
 ) -> None:
@@ -107,6 +129,90 @@ def test_what_only_the_actor_sees_is_registered(
     follow_changes(shared)
 
     assert only_row(database, acme, Question).id == item.id
+    assert only_row(database, acme, Question).is_guarded
+
+
+def test_a_question_on_a_page_that_only_people_are_shown_needs_no_guard(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    item = content(page_id=42)
+    confluence.put(item, ALICE)
+    report(database, acme, item.id, "created")
+
+    follow_changes(shared)
+
+    assert not only_row(database, acme, Question).is_guarded
+
+
+def test_a_restriction_whose_webhook_was_lost_is_found_by_any_other(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites
+) -> None:
+    acme, globex = sites
+    for person in (ALICE, BOB):
+        confluence.allow(person, ENG, questions="v")
+    question = asked(database, acme, tags=("ci",))
+    item = replace(content(), id=question.item.id)
+    database.write(partial(register_question, tenant_id=globex.tenant_id, content=item, now=NOW))
+    confluence.put(item, None, ALICE, BOB)
+    report(database, acme, item.id, "updated")
+    follow_changes(shared)
+    assert not only_row(database, acme, Question).is_guarded
+
+    confluence.put(item, ALICE)
+    assert sees(shared, BOB, item.id)
+    for _ in range(2):
+        report(database, acme, item.id, "updated")
+        follow_changes(shared)
+
+    assert not sees(shared, BOB, item.id)
+    assert sees(shared, ALICE, item.id)
+    row = only_row(database, acme, Question)
+    assert (row.is_guarded, row.deleted_at) == (True, None)
+    assert only_row(database, acme, TagUse).use_count == 0
+    assert not only_row(database, globex, Question).is_guarded
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_an_answer_tells_that_the_app_is_not_shown_its_question(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites, is_known: bool
+) -> None:
+    acme, _ = sites
+    for person in (ALICE, BOB, CAROL):
+        confluence.allow(person, ENG, questions="v")
+    question = content()
+    if is_known:
+        database.write(partial(register_question, tenant_id=acme.tenant_id, content=question, now=NOW))
+    reply = reply_to(question)
+    for item in (question, reply):
+        confluence.put(item, ALICE, BOB)
+    report(database, acme, reply.id, "created", actor=BOB)
+
+    follow_changes(shared)
+
+    assert only_row(database, acme, Answer).question_id == question.id
+    assert {person: sees(shared, person, question.id) for person in (ALICE, BOB, CAROL)} == {
+        ALICE: True,
+        BOB: True,
+        CAROL: False,
+    }
+
+
+def test_an_answer_that_only_people_are_shown_leaves_a_question_that_the_app_is_shown_as_it_is(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    question = content()
+    reply = reply_to(question)
+    confluence.put(question, None)
+    confluence.put(reply, BOB)
+    report(database, acme, reply.id, "created", actor=BOB)
+
+    follow_changes(shared)
+
+    row = only_row(database, acme, Question)
+    assert (row.answer_count, row.is_guarded) == (1, False)
+    assert only_row(database, acme, Answer).is_guarded
 
 
 @pytest.mark.parametrize("actor", [ALICE, None])
@@ -281,6 +387,94 @@ def test_changed_permissions_of_a_question_guard_it(
 
     assert only_row(database, acme, Question).is_guarded
     assert shared.tenants.by_id(acme.tenant_id) != acme.installation
+
+
+@pytest.mark.parametrize("readers", [(None,), (BOB,), ()])
+def test_changed_permissions_of_an_answer_guard_it_and_not_its_question(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites, readers: tuple[str | None, ...]
+) -> None:
+    acme, globex = sites
+    question = asked(database, acme)
+    restricted, still = (answered(database, acme, question) for _ in range(2))
+    for content_id in (restricted, still):
+        confluence.put(replace(reply_to(replace(content(), id=question.item.id)), id=content_id), *readers)
+    confluence.put(replace(content(), id=question.item.id), None)
+    report(database, globex, still, "permissions_updated", actor=MALLORY)
+    report(database, acme, restricted, "permissions_updated", actor=BOB)
+
+    assert follow_changes(shared) == 2
+
+    assert {row.id: row.is_guarded for row in rows_of(database, acme, Answer)} == {restricted: True, still: False}
+    assert not only_row(database, acme, Question).is_guarded
+
+
+CLOSED = {"state": QuestionState.CLOSED, "closed_at": NOW, "close_reason": CloseReason.OUTDATED}
+LOCKED = {"locked_at": NOW}
+
+
+def change_question(database: Database, site: Site, **values: Any) -> None:
+    database.write(partial(Session.execute, statement=update_rows(site.tenant_id, Question).values(**values)))
+
+
+def allow_one_answer_each(database: Database, site: Site) -> None:
+    wanted = SpaceSettings(one_answer_each=True)
+    work = partial(change_space_settings, tenant_id=site.tenant_id, space_id=ENG, wanted=wanted, now=NOW)
+    database.write(work)
+
+
+@pytest.mark.parametrize(("values", "code"), [(CLOSED, "question-closed"), (LOCKED, "question-locked")])
+def test_an_answer_that_the_api_refuses_is_not_registered_by_its_webhook(
+    shared: Services,
+    confluence: FakeConfluence,
+    database: Database,
+    sites: Sites,
+    caplog: pytest.LogCaptureFixture,
+    values: dict[str, Any],
+    code: str,
+) -> None:
+    acme, _ = sites
+    caplog.set_level(logging.INFO)
+    question = asked(database, acme)
+    held = answered(database, acme, question)
+    change_question(database, acme, **values)
+    item = replace(content(), id=question.item.id)
+    new, known = reply_to(item), replace(reply_to(item), id=held)
+    for shown in (item, new, known):
+        confluence.put(shown, None)
+    for reply in (new, known):
+        report(database, acme, reply.id, "created", actor=BOB)
+
+    assert follow_changes(shared) == 2
+
+    assert only_row(database, acme, Answer).id == held
+    assert only_row(database, acme, Question).answer_count == 1
+    assert waiting(database) == []
+    assert [code in record.getMessage() for record in caplog.records if "follow_refused" in record.getMessage()] == [
+        True
+    ]
+
+
+@pytest.mark.parametrize("is_one_each", [True, False])
+def test_a_second_answer_by_the_same_person_is_registered_where_the_space_allows_it(
+    shared: Services, confluence: FakeConfluence, database: Database, sites: Sites, is_one_each: bool
+) -> None:
+    acme, globex = sites
+    allow_one_answer_each(database, acme if is_one_each else globex)
+    item = content()
+    first, second, by_carol = reply_to(item), reply_to(item), reply_to(item, author=CAROL)
+    for shown in (item, first, second, by_carol):
+        confluence.put(shown, None)
+    for reply in (first, second, by_carol, first):
+        report(database, acme, reply.id, "created", actor=BOB)
+        follow_changes(shared)
+
+    expected = {first.id, by_carol.id} if is_one_each else {first.id, second.id, by_carol.id}
+    assert {row.id for row in rows_of(database, acme, Answer)} == expected
+
+    database.write(partial(remove_post, tenant_id=acme.tenant_id, content_id=first.id, now=NOW))
+    report(database, acme, second.id, "updated", actor=BOB)
+    follow_changes(shared)
+    assert {row.id for row in rows_of(database, acme, Answer)} == {first.id, second.id, by_carol.id}
 
 
 def test_while_confluence_is_away_changes_wait_and_are_applied_later(

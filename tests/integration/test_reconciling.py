@@ -1,6 +1,7 @@
 """Reconciling: what the webhooks did not tell is found in Confluence's lists, within points, time and leases."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -11,15 +12,18 @@ from sqlalchemy import update
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
-from lib.confluence import Caller, Content, ContentKind, ContentPage
-from lib.errors import Unavailable
+from lib.authentication import Request, authenticate_context
+from lib.confluence import Caller, Content, ContentKind, ContentPage, SpaceFacts
+from lib.errors import NotFound, Unavailable
 from lib.events import EventKind
-from lib.points import PointsBook
+from lib.points import TENANT_SHARE, PointsBook
 from lib.principal import ContentId, Principal, SpaceId, TenantId
 from lib.services import Services
-from lib.spaces import SpaceRow, SpaceStatus, set_space_status
+from lib.spaces import SpaceRow, SpaceStatus, note_space, set_space_status
 from lib.sql import Database, TenantRow, update_rows
-from lib.tenancy import InstallationRow, InstallationState
+from lib.telemetry import trace_of
+from lib.tenancy import AccountRow, InstallationRow, InstallationState
+from lib.web import Call
 from questions_api.following import repairing
 from questions_api.following.comparing import compare_questions
 from questions_api.following.forgetting import forget_missing_spaces
@@ -27,7 +31,8 @@ from questions_api.following.model import PassKind, ReconcileRow
 from questions_api.following.passes import LEASE, claim_site
 from questions_api.following.reconciling import reconcile
 from questions_api.model import Answer, PostKind, Question
-from questions_api.posts import find_question, remove_post
+from questions_api.posts import find_question, register_question, remove_post
+from questions_api.seeing import see_question
 from questions_api.tags.model import QuestionTag, Tag, TagUse
 from questions_api.votes.casting import cast_vote
 from questions_api.votes.model import Vote
@@ -48,7 +53,7 @@ from tests.factories import (
 )
 from tests.fakes import Clock, FakeConfluence
 from tests.races import at_once, succeeded
-from tests.tokens import ALICE, BOB, DAVE, MALLORY
+from tests.tokens import ALICE, BOB, DAVE, MALLORY, context_token
 
 Sites = tuple[Site, Site]
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -60,6 +65,7 @@ class Listing(FakeConfluence):
 
     lists: list[tuple[ContentKind, str, str | None]] = field(default_factory=list)
     refuses_links: bool = False
+    asked_spaces: int = 0
     on_list: Callable[[], None] | None = None
 
     def contents_page(
@@ -78,6 +84,11 @@ class Listing(FakeConfluence):
             self.on_list()
         # The decorator makes the class anew for its slots, so `super` would not find it.
         return FakeConfluence.contents_page(self, caller, kind, link=link, sort=sort, space_id=space_id)
+
+    def spaces(self, caller: Caller, ids: Iterable[SpaceId]) -> dict[SpaceId, SpaceFacts]:
+        wanted = list(ids)
+        self.asked_spaces += len(wanted)
+        return FakeConfluence.spaces(self, caller, wanted)
 
 
 @pytest.fixture
@@ -134,6 +145,18 @@ def questions(database: Database, site: Site) -> dict[ContentId, Question]:
 def set_state(database: Database, site: Site, state: InstallationState) -> None:
     changed = update(InstallationRow).where(InstallationRow.tenant_id == site.tenant_id).values(state=state)
     database.write(partial(Session.execute, statement=changed))
+
+
+def sees(services: Services, account: str, question_id: ContentId) -> bool:
+    """Whether the question's page answers the person, or says that there is no such question."""
+    headers = {"authorization": f"JWT {context_token(NOW, account_id=account)}"}
+    request = Request("GET", "/api/v1/questions", headers, {"questionId": str(question_id)}, b"", NOW)
+    call = Call(services, request, authenticate_context(services, request), trace_of(None))
+    try:
+        see_question(call)
+    except NotFound:
+        return False
+    return True
 
 
 # What is repaired.
@@ -238,6 +261,34 @@ def test_what_is_current_in_confluence_comes_back_unless_it_has_just_gone(
     assert only_row(database, acme, Question).answer_count == int(is_back)
 
 
+def test_a_restriction_whose_webhook_was_lost_holds_after_a_pass_over_everything(
+    shared: Services, confluence: Listing, database: Database, sites: Sites
+) -> None:
+    acme, globex = sites
+    confluence.away_sites.add(globex.tenant_id)
+    for person in (ALICE, BOB):
+        confluence.allow(person, ENG, questions="v")
+    restricted, still = (keep(confluence, acme, database, None, ALICE, BOB) for _ in range(2))
+    item = confluence.item(restricted)
+    database.write(partial(register_question, tenant_id=globex.tenant_id, content=item, now=NOW))
+    confluence.put(item, ALICE)
+    assert sees(shared, BOB, restricted)
+
+    reconcile(shared)
+
+    assert not sees(shared, BOB, restricted)
+    assert sees(shared, ALICE, restricted)
+    assert sees(shared, BOB, still)
+    held = {key: (row.is_guarded, row.missing_since) for key, row in questions(database, acme).items()}
+    assert held == {restricted: (True, None), still: (False, None)}
+    assert did(database, acme, PassKind.ALL_QUESTIONS) == (2, 0, 1, 0)
+    assert not only_row(database, globex, Question).is_guarded
+
+    reconcile(at(shared, NOW + 8 * DAY))
+    assert did(database, acme, PassKind.ALL_QUESTIONS) == (2, 0, 0, 0)
+    assert questions(database, acme)[restricted].is_guarded
+
+
 def test_what_the_app_does_not_see_but_somebody_does_stays(
     shared: Services, confluence: Listing, database: Database, sites: Sites
 ) -> None:
@@ -250,11 +301,11 @@ def test_what_the_app_does_not_see_but_somebody_does_stays(
     reconcile(shared)
     reconcile(at(shared, NOW + 8 * DAY))
 
-    held = {key: (row.deleted_at, row.missing_since) for key, row in questions(database, acme).items()}
-    assert held == {by_author: (None, None), by_answerer: (None, None)}
+    held = {key: (row.deleted_at, row.missing_since, row.is_guarded) for key, row in questions(database, acme).items()}
+    assert held == {by_author: (None, None, True), by_answerer: (None, None, True)}
 
 
-def test_what_nobody_sees_is_guarded_and_removed_a_day_later_by_another_pass(
+def test_what_nobody_sees_is_missing_and_removed_a_day_later_by_another_pass(
     shared: Services, confluence: Listing, database: Database, sites: Sites
 ) -> None:
     acme, _ = sites
@@ -262,7 +313,7 @@ def test_what_nobody_sees_is_guarded_and_removed_a_day_later_by_another_pass(
     still = keep(confluence, acme, database, None)
     reconcile(shared)
     row = questions(database, acme)[missing]
-    assert (row.missing_since, row.is_guarded, row.deleted_at) == (NOW, True, None)
+    assert (row.missing_since, row.is_guarded, row.deleted_at) == (NOW, False, None)
     assert did(database, acme, PassKind.ALL_QUESTIONS) == (2, 0, 1, 0)
 
     reconcile(at(shared, NOW + DAY))
@@ -287,7 +338,137 @@ def test_what_is_seen_again_is_not_missing_any_more(
     reconcile(at(shared, NOW + HOUR))
 
     row = questions(database, acme)[missing]
-    assert (row.missing_since, row.deleted_at, row.is_guarded) == (None, None, True)
+    assert (row.missing_since, row.deleted_at, row.is_guarded) == (None, None, False)
+
+
+@pytest.mark.parametrize(("reader", "uses"), [(None, 1), (ALICE, 0)])
+def test_while_it_is_missing_a_question_is_confirmed_for_each_viewer_and_counted_nowhere(
+    shared: Services, confluence: Listing, database: Database, sites: Sites, reader: str | None, uses: int
+) -> None:
+    """Being missing leaves no guard behind; a restriction that was there before does, and so does one found then."""
+    acme, _ = sites
+    for person in (ALICE, BOB):
+        confluence.allow(person, ENG, questions="v")
+    question = asked(database, acme, created_at=NOW - DAY, tags=("ci",))
+    item = replace(content(created_at=NOW - DAY), id=question.item.id, modified_at=NOW - DAY)
+    confluence.put(item, BOB)
+    reconcile(shared)
+    assert only_row(database, acme, Question).missing_since == NOW
+    assert only_row(database, acme, TagUse).use_count == 0
+    assert (sees(shared, BOB, item.id), sees(shared, ALICE, item.id)) == (True, False)
+
+    confluence.put(replace(item, modified_at=NOW + HOUR), reader, ALICE)
+    reconcile(at(shared, NOW + 8 * DAY))
+
+    row = only_row(database, acme, Question)
+    assert (row.missing_since, row.is_guarded) == (None, reader is not None)
+    assert only_row(database, acme, TagUse).use_count == uses
+
+
+def test_a_question_on_a_page_that_only_people_are_shown_needs_no_guard(
+    shared: Services, confluence: Listing, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    question = asked(database, acme, created_at=NOW - DAY, page_id=42)
+    item = content(created_at=NOW - DAY, page_id=42)
+    confluence.put(replace(item, id=question.item.id), ALICE)
+
+    reconcile(shared)
+
+    row = only_row(database, acme, Question)
+    assert (row.is_guarded, row.missing_since, row.deleted_at) == (False, None, None)
+
+
+def test_an_answer_that_only_people_are_shown_is_guarded(
+    shared: Services, confluence: Listing, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    question_id = keep(confluence, acme, database, None)
+    head = database.read(partial(find_question, tenant_id=acme.tenant_id, question_id=question_id))
+    restricted, still = (answered(database, acme, head) for _ in range(2))
+    for answer_id, reader in ((restricted, BOB), (still, None)):
+        item = content(type_key=ANSWER_TYPE, author=BOB, question_id=question_id)
+        confluence.put(replace(item, id=answer_id), reader)
+
+    reconcile(shared)
+
+    held = {row.id: (row.is_guarded, row.deleted_at) for row in rows_of(database, acme, Answer)}
+    assert held == {restricted: (True, None), still: (False, None)}
+
+
+def test_an_answer_refused_while_its_question_is_locked_is_registered_once_it_is_not(
+    shared: Services, confluence: Listing, database: Database, sites: Sites, caplog: pytest.LogCaptureFixture
+) -> None:
+    acme, _ = sites
+    caplog.set_level(logging.INFO)
+    question_id = keep(confluence, acme, database, None)
+    locked = update_rows(acme.tenant_id, Question)
+    database.write(partial(Session.execute, statement=locked.values(locked_at=NOW)))
+    reply = put(confluence, type_key=ANSWER_TYPE, author=BOB, question_id=question_id)
+
+    only_all(shared, database, acme, PassKind.ALL_ANSWERS)
+    assert rows_of(database, acme, Answer) == []
+    assert did(database, acme, PassKind.ALL_ANSWERS) == (1, 0, 0, 0)
+    assert [record for record in caplog.records if "question-locked" in record.getMessage()]
+
+    database.write(partial(Session.execute, statement=locked.values(locked_at=None)))
+    assert reconcile(shared) == 1
+    assert only_row(database, acme, Answer).id == reply.id
+    assert did(database, acme, PassKind.ALL_ANSWERS) == (1, 1, 0, 0)
+
+
+def shut_the_app_out(confluence: Listing, space_id: SpaceId) -> None:
+    del confluence._operations[None, space_id]
+
+
+def test_the_posts_of_a_missing_space_wait_for_it_and_are_not_looked_for(
+    shared: Services, confluence: Listing, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    elsewhere = asked(database, acme, created_at=NOW - DAY, space_id=HR)
+    waiting = asked(database, acme, created_at=NOW - DAY)
+    answered(database, acme, waiting)
+    missed = update_rows(acme.tenant_id, Question).where(Question.id == waiting.item.id)
+    database.write(partial(Session.execute, statement=missed.values(missing_since=NOW - 2 * DAY)))
+    shut_the_app_out(confluence, ENG)
+
+    for days in (0, 2, 8, 16, 29):
+        reconcile(at(shared, NOW + days * DAY))
+
+    statuses = {row.space_id: row.status for row in rows_of(database, acme, SpaceRow)}
+    assert statuses == {ENG: SpaceStatus.MISSING, HR: SpaceStatus.CURRENT}
+    held = questions(database, acme)
+    assert held[elsewhere.item.id].deleted_at is not None
+    assert held[waiting.item.id].deleted_at is None
+    assert only_row(database, acme, Answer).deleted_at is None
+
+    confluence.allow(None, ENG)
+    confluence.put(replace(content(), id=waiting.item.id), None)
+    reconcile(at(shared, NOW + 40 * DAY))
+    row = questions(database, acme)[waiting.item.id]
+    assert (row.missing_since, row.deleted_at) == (None, None)
+
+
+@pytest.mark.parametrize(("is_shown", "missing_since"), [(False, None), (True, NOW)])
+def test_a_question_that_nobody_is_left_to_ask_for_is_missing_only_where_the_app_is_shown_the_space(
+    shared: Services,
+    confluence: Listing,
+    database: Database,
+    sites: Sites,
+    is_shown: bool,
+    missing_since: datetime | None,
+) -> None:
+    acme, _ = sites
+    asked(database, acme, created_at=NOW - DAY)
+    former = update_rows(acme.tenant_id, AccountRow).values(atlassian_account_id=None)
+    database.write(partial(Session.execute, statement=former))
+    if not is_shown:
+        shut_the_app_out(confluence, ENG)
+
+    reconcile(shared)
+
+    assert only_row(database, acme, SpaceRow).status == SpaceStatus.CURRENT
+    assert only_row(database, acme, Question).missing_since == missing_since
 
 
 def test_what_was_asked_a_moment_ago_is_not_missed(
@@ -352,7 +533,8 @@ def test_an_app_that_is_shown_nothing_removes_nothing_that_people_see(
 
     reconcile(shared)
 
-    assert {(row.missing_since, row.deleted_at) for row in questions(database, acme).values()} == {(None, None)}
+    rows = questions(database, acme).values()
+    assert {(row.missing_since, row.deleted_at, row.is_guarded) for row in rows} == {(None, None, True)}
     assert passes(database, acme)[PassKind.ALL_QUESTIONS].checked == 120
 
 
@@ -367,6 +549,21 @@ def test_a_space_whose_webhook_was_lost_is_not_archived_for_good(
     reconcile(shared)
 
     assert only_row(database, acme, SpaceRow).status == SpaceStatus.CURRENT
+
+
+@pytest.mark.parametrize("kind", [PassKind.ALL_QUESTIONS, PassKind.ALL_ANSWERS])
+def test_spaces_are_followed_before_a_pass_over_everything_too(
+    shared: Services, confluence: Listing, database: Database, sites: Sites, kind: PassKind
+) -> None:
+    acme, _ = sites
+    asked(database, acme, created_at=NOW - DAY)
+    only_all(shared, database, acme, kind)
+    shut_the_app_out(confluence, ENG)
+
+    assert reconcile(shared) == 1
+
+    assert only_row(database, acme, SpaceRow).status == SpaceStatus.MISSING
+    assert passes(database, acme)[kind].points == 1 + 1 + 1
 
 
 def test_each_site_is_compared_with_its_own_rows(
@@ -392,12 +589,12 @@ def many(confluence: Listing, number: int, page_size: int) -> None:
         put(confluence, modified_at=NOW - DAY)
 
 
-def only_all(shared: Services, database: Database, site: Site) -> None:
-    """Begins the passes with nothing in Confluence, and makes only the one over all questions due."""
+def only_all(shared: Services, database: Database, site: Site, kind: PassKind = PassKind.ALL_QUESTIONS) -> None:
+    """Runs all passes over what is there now, and makes only one of those over everything due again."""
     reconcile(at(shared, NOW - HOUR / 2))
     changed = update_rows(site.tenant_id, ReconcileRow)
     database.write(partial(Session.execute, statement=changed.values(due_at=NOW + 300 * DAY)))
-    due = changed.where(ReconcileRow.pass_kind == PassKind.ALL_QUESTIONS).values(due_at=NOW)
+    due = changed.where(ReconcileRow.pass_kind == kind).values(due_at=NOW)
     database.write(partial(Session.execute, statement=due))
 
 
@@ -437,7 +634,7 @@ def test_points_also_bound_what_is_asked_for_singly(
     kept = [keep(confluence, acme, database, DAVE, author=f"author-{number}") for number in range(40)]
 
     assert reconcile(shared, points_per_run=60) == 0
-    assert passes(database, acme)[PassKind.ALL_QUESTIONS].points == 1 + 6 * 6
+    assert passes(database, acme)[PassKind.ALL_QUESTIONS].points == (1 + 1) + 1 + 6 * 6
     assert reconcile(shared, points_per_run=60) == 1
 
     row = passes(database, acme)[PassKind.ALL_QUESTIONS]
@@ -460,6 +657,81 @@ def test_nothing_is_asked_while_points_are_saved(
     confluence.points = PointsBook()
     reconcile(shared)
     assert len(rows_of(database, acme, Question)) == 1
+
+
+def test_reconciling_leaves_half_of_the_share_and_asks_nothing_beyond(
+    shared: Services, confluence: Listing, database: Database, sites: Sites
+) -> None:
+    acme, globex = sites
+    set_state(database, globex, InstallationState.UNINSTALLED)
+    asked(database, acme)
+    put(confluence)
+    confluence.points.add(acme.tenant_id, TENANT_SHARE // 2 + 1)
+    assert not confluence.points.is_saving(acme.tenant_id)
+
+    assert reconcile(shared) == 0
+
+    assert (confluence.lists, confluence.asked_spaces) == ([], 0)
+    assert {(row.due_at, row.started_at) for row in passes(database, acme).values()} == {(NOW, None)}
+
+    confluence.points = PointsBook()
+    confluence.points.add(acme.tenant_id, TENANT_SHARE // 2)
+    assert reconcile(shared) == 4
+    assert confluence.asked_spaces == 1
+
+
+def test_many_spaces_cost_what_they_cost_once_a_pass_and_keep_no_page_from_being_read(
+    shared: Services, confluence: Listing, database: Database, sites: Sites
+) -> None:
+    acme, globex = sites
+    set_state(database, globex, InstallationState.UNINSTALLED)
+
+    def know(session: Session) -> None:
+        for space_id in map(SpaceId, range(1, 701)):
+            note_space(session, acme.tenant_id, space_id, now=NOW)
+            confluence.allow(None, space_id)
+
+    database.write(know)
+    many(confluence, 500, 100)
+
+    for _ in range(2):
+        assert not passes_finished(database, acme)
+        reconcile(shared, points_per_run=600)
+
+    assert passes_finished(database, acme)
+    # Three requests for 700 spaces in the first run; one more space where the last pass begins, in the second.
+    assert {kind: row.points for kind, row in passes(database, acme).items()} == {
+        PassKind.RECENT_QUESTIONS: 703 + 101,
+        PassKind.RECENT_ANSWERS: 1,
+        PassKind.ALL_QUESTIONS: 505,
+        PassKind.ALL_ANSWERS: 704 + 1,
+    }
+
+
+def passes_finished(database: Database, site: Site) -> bool:
+    rows = passes(database, site).values()
+    return len(rows) == len(PassKind) and all(row.finished_at is not None for row in rows)
+
+
+def test_what_a_run_spent_before_it_failed_is_noted(
+    shared: Services, confluence: Listing, database: Database, sites: Sites
+) -> None:
+    acme, _ = sites
+    only_all(shared, database, acme)
+    asked(database, acme, created_at=NOW - DAY)
+    many(confluence, 30, 10)
+    confluence.lists.clear()
+
+    def fail() -> None:
+        confluence.is_away = len(confluence.lists) >= 3
+
+    confluence.on_list = fail
+    assert reconcile(shared) == 0
+
+    row = passes(database, acme)[PassKind.ALL_QUESTIONS]
+    # The space; two pages of ten; what the first did not list, asked for twice; a third page in vain, twice.
+    assert (row.finished_at is None or row.finished_at < NOW, row.started_at) == (True, NOW)
+    assert row.points == (1 + 1) + 2 * 11 + 2 + 2
 
 
 def test_a_run_ends_in_time(shared: Services, confluence: Listing, database: Database, sites: Sites) -> None:

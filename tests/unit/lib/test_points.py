@@ -41,6 +41,37 @@ def test_saving_begins_above_four_fifths_of_the_share(book: PointsBook) -> None:
     assert not book.is_saving(GLOBEX)
 
 
+def test_there_is_room_for_what_nobody_waits_for_until_half_of_the_share_is_used(
+    book: PointsBook, clock: Clock
+) -> None:
+    book.add(ACME, TENANT_SHARE // 2)
+    assert book.has_room(ACME)
+    book.spend(ACME, 0, {})
+    assert (book.has_room(ACME), book.is_saving(ACME)) == (False, False)
+    assert book.has_room(GLOBEX)
+    clock.pass_(HOUR_S)
+    assert book.has_room(ACME)
+
+
+@pytest.mark.parametrize(
+    ("headers", "has_room"),
+    [
+        (told(65_000, 32_500), True),
+        (told(65_000, 32_499), False),
+        (told(65_000, 64_000, **{"x-ratelimit-nearlimit": "true"}), False),
+        ({}, True),
+    ],
+)
+def test_what_confluence_says_counts_for_room_too(book: PointsBook, headers: dict[str, str], has_room: bool) -> None:
+    book.spend(ACME, 0, headers)
+    assert book.has_room(ACME) is has_room
+
+
+def test_a_pool_that_is_half_empty_has_room_for_nobody(book: PointsBook) -> None:
+    book.spend(ACME, 0, told(65_000, 32_499, **{"ratelimit-policy": '"Global-app-quota";q=65000;w=3600'}))
+    assert (book.has_room(GLOBEX), book.is_saving(GLOBEX)) == (False, False)
+
+
 def test_a_new_hour_begins_with_nothing_used(book: PointsBook, clock: Clock) -> None:
     book.add(ACME, TENANT_SHARE)
     clock.pass_(HOUR_S - 0.01)

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib.confluence import Caller, Content, ContentKind
-from lib.principal import AccountId, ClientKey, ContentId, TenantId
+from lib.principal import AccountId, ClientKey, ContentId, SpaceId, TenantId
 from lib.tenancy import Installation, InstallationState
-from questions_api.following.asking import Reader, in_turn
+from questions_api.following.asking import Reader, Shown, in_turn
+from questions_api.following.missing import Unlisted, truly_missing
 from questions_api.following.passes import EVERY, Counts, Position, position_from
 from tests.factories import content
 from tests.fakes import FakeConfluence
@@ -92,7 +93,8 @@ def test_the_app_is_asked_first_and_people_in_turn_for_the_rest(confluence: Aske
 
     found = one.shown("question", [first, second, third, nobodys, unknown], witnesses)
 
-    assert set(found) == {first, second, third}
+    assert set(found.contents) == {first, second, third}
+    assert found.hidden == {second, third}
     assert confluence.asked == [
         (None, [first, second, third, nobodys, unknown]),
         (ALICE, [second, third, nobodys]),
@@ -114,6 +116,26 @@ def test_points_are_requests_of_250_and_the_objects_they_bring(confluence: Asked
     assert one.points == 2 + 251 + 1 + 250
 
 
+def test_spaces_cost_the_same(confluence: Asked) -> None:
+    one = reader(confluence)
+    for space_id in map(SpaceId, range(1, 11)):
+        confluence.allow(None, space_id)
+    confluence.allow(ALICE, SpaceId(400))
+
+    assert len(one.spaces(None, map(SpaceId, range(1, 252)))) == 10
+    assert one.points == 2 + 10
+    assert list(one.spaces(AccountId(ALICE), [SpaceId(400), SpaceId(400), SpaceId(1)])) == [SpaceId(400)]
+    assert one.points == 2 + 10 + 1 + 1
+
+
+def test_what_was_not_shown_is_missing_where_somebody_who_might_have_been_was_asked() -> None:
+    witnessed, alone, unknown = (
+        Unlisted(ContentId(number), ContentId(number), SpaceId(space), people)
+        for number, space, people in ((1, 8, (AccountId(ALICE),)), (2, 7, ()), (3, 8, ()))
+    )
+    assert truly_missing([witnessed, alone, unknown], {SpaceId(7): "shown"}) == [witnessed, alone]
+
+
 def test_nobody_is_asked_twice_and_former_users_are_not_asked() -> None:
     assert in_turn(None, AccountId(ALICE), AccountId(BOB), AccountId(ALICE), None) == (ALICE, BOB)
     assert in_turn(None) == ()
@@ -122,4 +144,4 @@ def test_nobody_is_asked_twice_and_former_users_are_not_asked() -> None:
 def test_an_item_of_another_kind_is_not_shown(confluence: Asked) -> None:
     item = replace(content(), type=confluence.type_of("answer"))
     confluence.put(item, None)
-    assert reader(confluence).shown("question", [item.id], {}) == {}
+    assert reader(confluence).shown("question", [item.id], {}) == Shown({}, frozenset())
