@@ -1,15 +1,16 @@
 """The nightly recount: every counter of every site is compared with the facts, and repaired where it has drifted.
 
-Small batches in the order of ids; a run that has used up its time says where it stopped, and the next one, which
-a queue message asks for, goes on there.
+Small batches in the order of ids or keys; a run that has used up its time says where it stopped, and the next one,
+which a queue message asks for, goes on there. Nothing is locked or written unless something looks wrong.
 """
 
 import json
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,12 +18,19 @@ from sqlalchemy.orm import Session
 
 from lib.errors import Failure
 from lib.log import Log
-from lib.principal import ContentId, TenantId
+from lib.principal import ContentId, SpaceId, TenantId
 from lib.services import Services
 from lib.sql import select_rows
 from lib.tenancy import InstallationRow, InstallationState
 from questions_api.model import Question
 from questions_api.people.drift import Drift, find_suspects, repair
+from questions_api.people.standing_drift import (
+    BEFORE_ALL,
+    Key,
+    find_standing_suspects,
+    next_space,
+    repair_standings,
+)
 from questions_api.people.tag_drift import find_tag_suspects, repair_tags
 from questions_api.tags.model import Tag
 
@@ -36,10 +44,11 @@ log = Log("questions_api.recounting")
 
 
 class Step(StrEnum):
-    """What is counted anew, in this order."""
+    """What is counted anew, in this order: standings after the contributions they are the sums of."""
 
     QUESTIONS = "questions"
     TAGS = "tags"
+    STANDINGS = "standings"
 
 
 _STEPS = tuple(Step)
@@ -47,15 +56,27 @@ _STEPS = tuple(Step)
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """How far a recount has come: the site, what of it, and the last id that was looked at."""
+    """How far a recount has come: the site, what of it, and the last id (of standings: space) that was looked at.
+
+    With a key, the space has been looked at up to that standing only.
+    """
 
     tenant_id: TenantId
     step: Step = Step.QUESTIONS
     after: int = 0
+    key: Key | None = None
 
     def to_body(self) -> str:
         """The queue message that asks for the rest."""
-        return json.dumps({"v": 1, "tenant": str(self.tenant_id), "step": self.step, "after": str(self.after)})
+        body: dict[str, object] = {
+            "v": 1,
+            "tenant": str(self.tenant_id),
+            "step": self.step,
+            "after": str(self.after),
+        }
+        if self.key is not None:
+            body["key"] = [str(part) for part in self.key]
+        return json.dumps(body)
 
 
 START = Position(TenantId(0))
@@ -65,7 +86,11 @@ def read_position(body: bytes) -> Position | None:
     """What `to_body` made; None for anything else."""
     try:
         given = json.loads(body)
-        return Position(TenantId(int(given["tenant"])), Step(given["step"]), int(given["after"]))
+        key = None
+        if "key" in given:
+            tag_id, day, account_ref = given["key"]
+            key = (int(tag_id), int(day), int(account_ref))
+        return Position(TenantId(int(given["tenant"])), Step(given["step"]), int(given["after"]), key)
     except (KeyError, TypeError, ValueError):
         return None
 
@@ -113,19 +138,17 @@ def _sites(session: Session, start: TenantId) -> list[TenantId]:
 
 def recount_site(services: Services, position: Position, *, has_time: Callable[[], bool]) -> Position | None:
     """Recounts one site; `has_time` is asked before each batch."""
-    tenant_id, after = position.tenant_id, position.after
+    tenant_id = position.tenant_id
     drifts: Counter[Drift] = Counter()
+    at: Position | None = position
     try:
         for step in _STEPS[_STEPS.index(position.step) :]:
-            while True:
+            at = at or Position(tenant_id, step)
+            while at is not None:
                 if not has_time():
-                    return Position(tenant_id, step, after)
-                ids = services.read(partial(_next_ids, tenant_id=tenant_id, step=step, after=after))
-                drifts.update(_recount_batch(services, tenant_id, step, ids))
-                if len(ids) < _BATCH:
-                    break
-                after = ids[-1]
-            after = 0
+                    return at
+                found, at = _BATCHES[step](services, at)
+                drifts.update(found)
     finally:
         for (table, counter), count in sorted(drifts.items()):
             tenant = services.log_hash(tenant_id)
@@ -133,18 +156,55 @@ def recount_site(services: Services, position: Position, *, has_time: Callable[[
     return None
 
 
-def _next_ids(session: Session, tenant_id: TenantId, step: Step, after: int) -> list[int]:
-    key = Question.id if step is Step.QUESTIONS else Tag.tag_id
-    return list(session.scalars(select_rows(tenant_id, key).where(key > after).order_by(key).limit(_BATCH)))
+Batch = tuple[list[Drift], Position | None]
+"""What had drifted, and where the step goes on; None at its end."""
 
 
-def _recount_batch(services: Services, tenant_id: TenantId, step: Step, ids: list[int]) -> list[Drift]:
-    """What had drifted in the batch. Nothing is locked or written unless something looks wrong."""
-    if not ids:
-        return []
-    if step is Step.TAGS:
-        tags = services.read(partial(find_tag_suspects, tenant_id=tenant_id, ids=ids))
-        return services.database.write(partial(repair_tags, tenant_id=tenant_id, suspects=tags)) if tags else []
-    questions = [ContentId(one) for one in ids]
-    suspects = services.read(partial(find_suspects, tenant_id=tenant_id, ids=questions))
-    return services.database.write(partial(repair, tenant_id=tenant_id, suspects=suspects)) if suspects else []
+def _recount_questions(services: Services, at: Position) -> Batch:
+    ids = [ContentId(one) for one in services.read(partial(_next_ids, at=at, key=Question.id))]
+    suspects = services.read(partial(find_suspects, tenant_id=at.tenant_id, ids=ids)) if ids else None
+    rest = _behind(at, ids)
+    if not suspects:
+        return [], rest
+    return services.database.write(partial(repair, tenant_id=at.tenant_id, suspects=suspects)), rest
+
+
+def _recount_tags(services: Services, at: Position) -> Batch:
+    ids = services.read(partial(_next_ids, at=at, key=Tag.tag_id))
+    suspects = services.read(partial(find_tag_suspects, tenant_id=at.tenant_id, ids=ids)) if ids else None
+    rest = _behind(at, ids)
+    if not suspects:
+        return [], rest
+    return services.database.write(partial(repair_tags, tenant_id=at.tenant_id, suspects=suspects)), rest
+
+
+def _recount_standings(services: Services, at: Position) -> Batch:
+    tenant_id, space_id = at.tenant_id, SpaceId(at.after)
+    if at.key is None:
+        following = services.read(partial(next_space, tenant_id=tenant_id, after=at.after))
+        if following is None:
+            return [], None
+        space_id = following
+    keys, key = services.read(
+        partial(find_standing_suspects, tenant_id=tenant_id, space_id=space_id, after=at.key or BEFORE_ALL)
+    )
+    rest = Position(tenant_id, Step.STANDINGS, space_id, key)
+    if not keys:
+        return [], rest
+    mend = partial(repair_standings, tenant_id=tenant_id, space_id=space_id, keys=keys)
+    return services.database.write(mend), rest
+
+
+_BATCHES: dict[Step, Callable[[Services, Position], Batch]] = {
+    Step.QUESTIONS: _recount_questions,
+    Step.TAGS: _recount_tags,
+    Step.STANDINGS: _recount_standings,
+}
+
+
+def _next_ids(session: Session, at: Position, key: Any) -> list[int]:
+    return list(session.scalars(select_rows(at.tenant_id, key).where(key > at.after).order_by(key).limit(_BATCH)))
+
+
+def _behind(at: Position, ids: Sequence[int]) -> Position | None:
+    return replace(at, after=ids[-1]) if len(ids) == _BATCH else None

@@ -1,5 +1,6 @@
 """Finding and repairing counters of tags that are not what the facts say, as `drift` does for questions."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,9 +28,14 @@ _BORNE_IN = (
         Question.deleted_at.is_(None),
         Question.container_kind == "space",
         ~Question.is_guarded,
+        Question.missing_since.is_(None),
     )
     .group_by(QuestionTag.tag_id, Question.space_id)
 )
+_BORNE_IN_SPACE = _BORNE_IN.where(Question.space_id == bindparam("space_id"))
+
+_LINKS_AT_ONCE = 20_000
+"""Where the questions are is looked up for each link. A tag with more of them is counted alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +53,34 @@ def _borne(session: Session, tenant_id: TenantId, ids: list[int]) -> dict[int, i
     return {row.tag_id: row.questions for row in run_bound(session, _BORNE, {"tenant_id": tenant_id, "ids": ids})}
 
 
-def _borne_in(session: Session, tenant_id: TenantId, ids: list[int]) -> dict[tuple[SpaceId, int], int]:
-    rows = run_bound(session, _BORNE_IN, {"tenant_id": tenant_id, "ids": ids})
-    return {(row.space_id, row.tag_id): row.questions for row in rows}
+def _borne_in(session: Session, tenant_id: TenantId, borne: Mapping[int, int]) -> dict[tuple[SpaceId, int], int]:
+    found: dict[tuple[SpaceId, int], int] = {}
+    for ids in _in_parts(borne):
+        for row in run_bound(session, _BORNE_IN, {"tenant_id": tenant_id, "ids": ids}):
+            found[row.space_id, row.tag_id] = row.questions
+    return found
+
+
+def _in_parts(borne: Mapping[int, int]) -> Iterator[list[int]]:
+    """The tags in parts that together have no more links than are counted at once (pure)."""
+    part: list[int] = []
+    links = 0
+    for tag_id, questions in borne.items():
+        if part and links + questions > _LINKS_AT_ONCE:
+            yield part
+            part, links = [], 0
+        part.append(tag_id)
+        links += questions
+    if part:
+        yield part
 
 
 def find_tag_suspects(session: Session, tenant_id: TenantId, ids: list[int]) -> TagSuspects:
     values: dict[str, Any] = {"tenant_id": tenant_id, "ids": ids}
     held = {row.tag_id: row.use_count for row in run_bound(session, _TAGS, values)}
     held_in = {(row.space_id, row.tag_id): row.use_count for row in run_bound(session, _USES, values)}
-    borne, borne_in = _borne(session, tenant_id, ids), _borne_in(session, tenant_id, ids)
+    borne = _borne(session, tenant_id, ids)
+    borne_in = _borne_in(session, tenant_id, borne)
     return TagSuspects(
         sorted(tag_id for tag_id, count in held.items() if count != borne.get(tag_id, 0)),
         sorted(key for key in held_in.keys() | borne_in.keys() if held_in.get(key, 0) != borne_in.get(key, 0)),
@@ -82,7 +106,8 @@ def _repair_use(session: Session, tenant_id: TenantId, space_id: SpaceId, tag_id
     """The row is taken before the questions are counted: who puts a tag on moves the counter last."""
     mine = update_rows(tenant_id, TagUse).where(TagUse.space_id == space_id, TagUse.tag_id == tag_id)
     is_held = rows_changed(session.execute(mine.values(use_count=TagUse.use_count))) == 1
-    right = _borne_in(session, tenant_id, [tag_id]).get((space_id, tag_id), 0)
+    here: dict[str, Any] = {"tenant_id": tenant_id, "ids": [tag_id], "space_id": space_id}
+    right: int = sum(row.questions for row in run_bound(session, _BORNE_IN_SPACE, here))
     if is_held:
         return rows_changed(session.execute(mine.where(TagUse.use_count != right).values(use_count=right))) == 1
     if right:

@@ -321,13 +321,13 @@ def test_experts_are_those_named_and_those_with_enough_points(stage: Stage) -> N
     choose_for_site(stage, acme, expert_points=30)
     earn(stage, acme, asked(database, acme, author=ALICE, tags=("vpn",)).post, 3)
     earn(stage, acme, asked(database, acme, author=BOB, tags=("vpn",)).post, 2)
-    earn(stage, acme, asked(database, acme, author=BOB, tags=("vpn",), space_id=HR).post, 1)
+    earn(stage, acme, asked(database, acme, author=BOB, tags=("vpn",), space_id=HR).post, 2)
     name_expert(stage, CAROL, "vpn")
 
     assert experts(stage, ALICE, "VPN") == [
         {"accountId": CAROL, "isNamed": True, "points": 0},
+        {"accountId": BOB, "isNamed": False, "points": 40},
         {"accountId": ALICE, "isNamed": False, "points": 30},
-        {"accountId": BOB, "isNamed": False, "points": 30},
     ]
     # Dave does not see HR, where Bob has earned what makes him an expert.
     assert [item["accountId"] for item in experts(stage, DAVE, "vpn")] == [CAROL, ALICE]

@@ -20,12 +20,13 @@ from lib.services import Services
 from lib.sql import Database, select_rows, update_rows
 from lib.tenancy import AccountRow, InstallationRow, InstallationState
 from questions_api.answers.acceptance import accept_only
+from questions_api.following import forgetting
 from questions_api.model import Answer, PostKind, Question
 from questions_api.people.model import ANY_TAG, EVER, Contribution, Standing
 from questions_api.people.points import day_of
 from questions_api.people.tallying import on_tally, tally, tally_due
 from questions_api.posts import find_answer, find_question, register_answer, register_question, remove_post
-from questions_api.tags.model import QuestionTag, Tag
+from questions_api.tags.model import QuestionTag, Tag, TagUse
 from questions_api.tags.tagging import add_tags, borne_tags, remove_tags
 from questions_api.votes.casting import Value, cast_vote
 from questions_api.votes.model import Vote
@@ -307,6 +308,62 @@ def test_mallorys_site_has_points_of_its_own(services: Services, sites: Sites) -
     assert ever(database, acme) == {ALICE: 10}
     assert ever(database, globex) == {MALLORY: 10}
     assert database.write(lambda session: tally(session, globex.tenant_id, [ours.item.id])) == 0
+
+
+def test_a_space_that_comes_back_half_forgotten_has_the_points_of_what_is_left(
+    services: Services, sites: Sites, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forgetting, "_BATCH", 2)
+    (acme, globex), database = sites, services.database
+    questions = [asked(database, acme, author=ALICE, tags=("vpn",)) for _ in range(5)]
+    for number, question in enumerate(questions):
+        answer_id = answered(database, acme, question, author=BOB)
+        accept(database, acme, ALICE, question.item.id, answer_id)
+        moment = NOW - timedelta(days=number)
+        write(database, acme, cast_vote, acme.principal(CAROL), question.post, 1, now=moment)
+    for site, space_id in ((acme, HR), (globex, ENG)):
+        vote_question(database, site, CAROL, asked(database, site, author=ALICE, space_id=space_id).item.id)
+    tally_due(services)
+    others = standings(database, globex)
+    turns = iter([True, True, False])
+
+    assert not forgetting._forget(services, acme.tenant_id, ENG, has_time=partial(next, turns))
+
+    assert len(rows_of(database, acme, Question)) == 2
+    assert ever(database, acme) == {ALICE: 20, BOB: 15}
+    assert standings(database, acme) == from_facts(database, acme)
+    assert {(row.space_id, row.use_count) for row in rows_of(database, acme, TagUse)} == {(ENG, 1)}
+
+    assert forgetting._forget(services, acme.tenant_id, ENG, has_time=lambda: True)
+
+    assert ever(database, acme) == {ALICE: 10}
+    assert {space_id for space_id, *_ in standings(database, acme)} == {HR}
+    assert standings(database, globex) == others
+
+
+def test_tallies_while_a_space_is_forgotten_leave_no_points_behind(services: Services, sites: Sites) -> None:
+    acme, database = sites[0], services.database
+    items = [content(author=ALICE) for _ in range(6)]
+    for item in items:
+        write(database, acme, register_question, acme.tenant_id, item, tags=("vpn",), now=NOW)
+        vote_question(database, acme, BOB, item.id)
+    tally_due(services)
+    for item in items[:3]:
+        vote_question(database, acme, CAROL, item.id)
+    for item in items[3:]:
+        moved = replace(item, space_id=HR, container_id=int(HR))
+        write(database, acme, register_question, acme.tenant_id, moved, now=NOW)
+
+    def forget() -> object:
+        forget_some = partial(forgetting._forget_some, tenant_id=acme.tenant_id, space_id=ENG, after_id=0, now=NOW)
+        return database.write(forget_some, tenant_id=acme.tenant_id)
+
+    works: list[Callable[[], object]] = [forget, lambda: tally_due(services), lambda: tally_due(services)]
+    succeeded(at_once(works))
+    tally_due(services)
+
+    assert ever(database, acme) == {ALICE: 30}
+    assert standings(database, acme) == from_facts(database, acme)
 
 
 def test_many_tallies_at_once_count_everything_once(services: Services, sites: Sites) -> None:

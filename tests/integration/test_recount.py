@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import update
+from sqlalchemy import event, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from lib.principal import ContentId, TenantId
+from lib.principal import AccountId, ContentId, SpaceId, TenantId
 from lib.services import Services
-from lib.sql import Database, delete_rows, select_rows, update_rows
-from lib.tenancy import AccountRow, InstallationRow, InstallationState
+from lib.sql import Database, delete_rows, insert_row, select_rows, update_rows
+from lib.tenancy import AccountRow, InstallationRow, InstallationState, account_ref
 from questions_api.model import Answer, PostKind, Question
-from questions_api.people import recounting
+from questions_api.people import recounting, standing_drift
 from questions_api.people.drift import find_suspects, repair
-from questions_api.people.model import Contribution
+from questions_api.people.model import ANY_TAG, EVER, Contribution, Standing
 from questions_api.people.recounting import (
     BUDGET_S,
     START,
@@ -31,16 +31,18 @@ from questions_api.people.recounting import (
     recount,
     recount_site,
 )
+from questions_api.people.standing_drift import AT_ONCE, BEFORE_ALL, Key, find_standing_suspects, repair_standings
+from questions_api.people.tag_drift import _in_parts, find_tag_suspects
 from questions_api.people.tallying import tally_due
-from questions_api.posts import guard_question
+from questions_api.posts import guard_question, register_question, remove_post
 from questions_api.tags.model import Tag, TagUse
 from questions_api.votes.casting import cast_vote
 from questions_api.votes.recounting import Counted, count_votes
 from questions_api.watches.model import Watch
-from tests.factories import HR, NOW, Site, answered, asked, rows_of
+from tests.factories import ENG, HR, NOW, Site, answered, asked, content, rows_of
 from tests.fakes import Clock
-from tests.integration.people_calls import accept, answer_post, vote, write
-from tests.integration.test_points import ACTIONS, World, from_facts, standings
+from tests.integration.people_calls import accept, answer_post, question_post, vote, write
+from tests.integration.test_points import ACTIONS, TODAY, World, from_facts, standings
 from tests.races import at_once, succeeded
 from tests.tokens import ALICE, BOB, CAROL, DAVE, MALLORY
 
@@ -75,9 +77,18 @@ def state_of(database: Database, site: Site) -> dict[str, list[dict[str, Any]]]:
         table.__tablename__: sorted(
             ({column.key: getattr(row, column.key) for column in table.__table__.columns} for row in rows), key=str
         )
-        for table in (Question, Answer, Tag, TagUse, Contribution)
+        for table in (Question, Answer, Tag, TagUse, Contribution, Standing)
         for rows in [rows_of(database, site, table)]
     }
+
+
+@pytest.fixture(params=["small spaces", "large spaces"])
+def parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Spaces that are compared in one statement, and spaces that are compared tag by tag."""
+    if request.param == "large spaces":
+        monkeypatch.setattr(standing_drift, "_QUESTIONS_AT_ONCE", 0)
+        monkeypatch.setattr(standing_drift, "_LINKS_AT_ONCE", 1)
+    return str(request.param)
 
 
 def run(services: Services) -> None:
@@ -116,7 +127,9 @@ def plant(database: Database, site: Site, table: Any, **values: object) -> None:
         (Question, {"state": "answered"}, [("question", "state", 3)]),
         (Tag, {"use_count": 40}, [("tag", "use_count", 2)]),
         (TagUse, {"use_count": 40}, [("tag_use", "use_count", 3)]),
-        (Contribution, {"points": 1}, [("contribution", "points", 1)]),
+        # The tally that makes contributions right steps standings which were right: the step after it sees to them.
+        (Contribution, {"points": 1}, [("contribution", "points", 1), ("standing", "points", 12)]),
+        (Standing, {"points": 1}, [("standing", "points", 12)]),
     ],
 )
 def test_a_planted_drift_is_found_said_and_repaired(
@@ -163,8 +176,177 @@ def test_lost_contributions_are_tallied_anew(services: Services, acme: Site, cap
 
     run(services)
 
-    assert drifts(caplog) == [("contribution", "points", 1)]
+    assert drifts(caplog) == [("contribution", "points", 1), ("standing", "points", 12)]
     assert state_of(database, acme) == before
+
+
+@pytest.mark.usefixtures("parts")
+@pytest.mark.parametrize("day", [EVER, TODAY])
+def test_a_standing_is_the_sum_of_contributions_whichever_of_its_sides_is_wrong(
+    services: Services, acme: Site, caplog: pytest.LogCaptureFixture, day: int
+) -> None:
+    """Lost, or with nothing in it: of a day, or over all days."""
+    database = services.database
+    before = state_of(database, acme)
+    some = (Standing.day == day, Standing.tag_id != ANY_TAG)
+    lost = delete_rows(acme.tenant_id, Standing).where(*some)
+    database.write(lambda session: session.execute(lost))
+    plant_standing(database, acme, points=0, day=day)
+
+    run(services)
+
+    assert drifts(caplog) == [("standing", "points", 5)]
+    assert state_of(database, acme) == before
+
+
+@pytest.mark.usefixtures("parts")
+def test_a_sum_that_agrees_with_wrong_days_is_found_with_them(
+    services: Services, acme: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = services.database
+    before = state_of(database, acme)
+    plant(database, acme, Standing, points=Standing.points + 10)
+    keys = {(row.space_id, row.tag_id, row.account_ref) for row in rows_of(database, acme, Standing)}
+
+    run(services)
+
+    assert drifts(caplog) == [("standing", "points", 2 * len(keys))]
+    assert state_of(database, acme) == before
+
+
+def plant_standing(database: Database, site: Site, *, points: int, day: int, space_id: SpaceId = HR) -> None:
+    row = {"space_id": space_id, "tag_id": 7, "day": day, "points": points}
+
+    def plant_it(session: Session) -> None:
+        account = account_ref(session, site.tenant_id, AccountId(DAVE), now=NOW)
+        session.execute(insert_row(site.tenant_id, Standing, **row, account_ref=account))
+
+    database.write(plant_it)
+
+
+def test_more_wrong_standings_than_are_repaired_at_once_are_repaired_in_turn(
+    services: Services, acme: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = services.database
+    before, nowhere = state_of(database, acme), SpaceId(int(HR) + 1)
+    for space_id in (HR, nowhere):
+        for day in range(1, AT_ONCE + 2):
+            plant_standing(database, acme, points=10, day=day, space_id=space_id)
+
+    position: Position | None = Position(acme.tenant_id, Step.STANDINGS)
+    stops = []
+    while position is not None:
+        turns = iter([True, False])
+        position = recount_site(services, position, has_time=partial(next, turns))
+        if position is not None:
+            assert read_position(position.to_body().encode()) == position
+            stops.append((position.after, position.key is not None))
+
+    assert stops == [(ENG, False), (HR, True), (HR, False), (nowhere, True), (nowhere, False)]
+    assert sum(count for _, _, count in drifts(caplog)) == 2 * (AT_ONCE + 1)
+    assert state_of(database, acme) == before
+
+
+def walk(services: Services, site: Site) -> list[Key | None]:
+    """The keys behind which the comparison of ENG goes on, after a repair of what each statement found."""
+    stops: list[Key | None] = []
+    after: Key | None = BEFORE_ALL
+    while after is not None:
+        find = partial(find_standing_suspects, tenant_id=site.tenant_id, space_id=ENG, after=after)
+        keys, after = services.database.read(find)
+        services.database.write(partial(repair_standings, tenant_id=site.tenant_id, space_id=ENG, keys=keys))
+        stops.append(after)
+    return stops
+
+
+@pytest.mark.parametrize("links", [1, 4])
+def test_a_large_space_is_compared_tag_by_tag(
+    services: Services, acme: Site, monkeypatch: pytest.MonkeyPatch, links: int
+) -> None:
+    database, last_day = services.database, standing_drift._LAST_DAY
+    assert walk(services, acme) == [None]
+    before = standings(database, acme)
+    (first, _) = sorted(row.tag_id for row in rows_of(database, acme, Tag))
+    plant(database, acme, Standing, points=3)
+
+    # One question bears the one tag, three the other.
+    monkeypatch.setattr(standing_drift, "_LINKS_AT_ONCE", links)
+    monkeypatch.setattr(standing_drift, "_QUESTIONS_AT_ONCE", 1)
+    apart = [(first, last_day, 0)] if links == 1 else []
+    assert walk(services, acme) == [(ANY_TAG, last_day, 0), *apart, None]
+
+    assert standings(database, acme) == before
+
+
+def test_no_more_tags_of_a_large_space_are_compared_at_once_than_are_read(
+    services: Services, acme: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standing_drift, "_QUESTIONS_AT_ONCE", 1)
+    rows = [insert_row(acme.tenant_id, Tag, tag_id=number, slug=f"tag-{number}") for number in range(1, 501)]
+    services.database.write(lambda session: [session.execute(row) for row in rows])
+
+    last_day = standing_drift._LAST_DAY
+    assert walk(services, acme) == [(ANY_TAG, last_day, 0), (500, last_day, 0), None]
+
+
+@pytest.mark.usefixtures("parts")
+def test_what_a_moved_or_removed_question_has_earned_is_no_drift_before_its_tally(
+    services: Services, acme: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = services.database
+    moved, removed = content(author=ALICE), content(author=ALICE)
+    for item in (moved, removed):
+        write(database, acme, register_question, acme.tenant_id, item, now=NOW)
+        vote(database, acme, BOB, question_post(database, acme, item.id))
+    tally_due(services)
+    before = standings(database, acme)
+    there = replace(moved, space_id=HR, container_id=int(HR))
+    write(database, acme, register_question, acme.tenant_id, there, now=NOW)
+    write(database, acme, remove_post, acme.tenant_id, removed.id, now=NOW)
+    find = partial(find_standing_suspects, tenant_id=acme.tenant_id, space_id=ENG, after=BEFORE_ALL)
+    assert database.read(find)[0]
+
+    assert recount_site(services, Position(acme.tenant_id, Step.STANDINGS), has_time=lambda: True) is None
+
+    assert drifts(caplog) == []
+    assert standings(database, acme) == before
+
+
+def test_tallies_during_a_repair_of_standings_count_once(services: Services, acme: Site) -> None:
+    database = services.database
+    questions = [asked(database, acme, author=ALICE, tags=("vpn",)) for _ in range(3)]
+    vote(database, acme, CAROL, questions[0].post)
+    tally_due(services)
+    keys = [(tag_id, day, account) for space, tag_id, day, account in standings(database, acme) if space == ENG]
+    plant(database, acme, Standing, points=1)
+
+    def voting(number: int) -> Callable[[], object]:
+        def work() -> None:
+            vote(database, acme, f"557058:v-{number}", questions[number % 3].post)
+            tally_due(services)
+
+        return work
+
+    mend = partial(repair_standings, tenant_id=acme.tenant_id, space_id=ENG, keys=keys)
+    works = [voting(number) for number in range(6)]
+    works += [lambda: database.write(mend, tenant_id=acme.tenant_id)] * 3
+    succeeded(at_once(works))
+    tally_due(services)
+
+    assert standings(database, acme) == from_facts(database, acme)
+
+
+def test_the_others_standings_are_left_alone(services: Services, acme: Site, sites: Sites) -> None:
+    globex, database = sites[1], services.database
+    vote(database, globex, BOB, asked(database, globex, author=MALLORY).post)
+    tally_due(services)
+    plant(database, acme, Standing, points=3)
+    before = standings(database, acme)
+
+    assert recount_site(services, Position(globex.tenant_id), has_time=lambda: True) is None
+
+    assert standings(database, acme) == before
+    assert standings(database, globex) == from_facts(database, globex)
 
 
 def test_points_that_only_wait_for_their_tally_are_no_drift(
@@ -177,6 +359,71 @@ def test_points_that_only_wait_for_their_tally_are_no_drift(
 
     assert drifts(caplog) == []
     assert standings(database, acme) == from_facts(database, acme)
+
+
+def statements(database: Database, about: str, work: Callable[[], object]) -> int:
+    """How many statements name that table while the work is done."""
+    seen: list[str] = []
+
+    def note(*given: Any) -> None:
+        seen.append(given[2])
+
+    event.listen(database.engine, "before_cursor_execute", note)
+    work()
+    event.remove(database.engine, "before_cursor_execute", note)
+    return sum(f"FROM {about}" in statement for statement in seen)
+
+
+def test_what_is_due_is_read_once_for_all_that_differ(
+    services: Services, acme: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = services.database
+    waiting = asked(database, acme, author=ALICE)
+    for _ in range(3):
+        vote(database, acme, BOB, asked(database, acme, author=ALICE).post)
+    tally_due(services)
+    database.write(lambda session: session.execute(delete_rows(acme.tenant_id, Contribution)))
+    vote(database, acme, DAVE, waiting.post)
+
+    assert statements(database, "outbox", lambda: run(services)) == 1
+
+    assert [count for table, _, count in drifts(caplog) if table == "contribution"] == [4]
+
+
+def test_a_backlog_too_long_to_read_explains_every_difference(
+    services: Services, acme: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = services.database
+    before = {key: points for key, points in standings(database, acme).items() if points}
+    for _ in range(2):
+        asked(database, acme, author=ALICE, tags=("vpn",))
+    plant(database, acme, Contribution, points=1)
+
+    monkeypatch.setattr("questions_api.people.drift._DUE_AT_MOST", 1)
+    run(services)
+
+    assert [table for table, _, _ in drifts(caplog)] == ["standing"]
+    assert standings(database, acme) == from_facts(database, acme) == before
+
+
+def test_tags_with_many_questions_are_counted_apart(
+    services: Services, acme: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert list(_in_parts({1: 3, 2: 20_001, 3: 19_000, 4: 1_000, 5: 1})) == [[1], [2], [3, 4], [5]]
+    assert list(_in_parts({})) == []
+    database = services.database
+    plant(database, acme, TagUse, use_count=40)
+    ids = sorted(row.tag_id for row in rows_of(database, acme, Tag))
+    find = partial(find_tag_suspects, tenant_id=acme.tenant_id, ids=ids)
+    together = database.read(find)
+    joined = "question_tag JOIN question"
+    assert statements(database, joined, lambda: database.read(find)) == 1
+
+    monkeypatch.setattr("questions_api.people.tag_drift._LINKS_AT_ONCE", 1)
+
+    assert statements(database, joined, lambda: database.read(find)) == len(ids) == 2
+    assert database.read(find) == together
+    assert len(together.uses) == 3
 
 
 def test_muted_watches_are_not_counted(services: Services, acme: Site, caplog: pytest.LogCaptureFixture) -> None:
@@ -263,10 +510,16 @@ def test_the_time_is_kept_and_the_rest_goes_on_where_it_stopped(
 
 
 def test_a_position_survives_its_message_and_nothing_else_is_one(services: Services) -> None:
-    position = Position(TenantId(12), Step.TAGS, 2**60)
-
-    assert read_position(position.to_body().encode()) == position
-    for body in (b"", b"[]", b"{}", b"\xff", b'{"v":1,"tenant":"1","step":"x","after":"0"}', b'{"tenant":null}'):
+    for position in (
+        Position(TenantId(12), Step.TAGS, 2**60),
+        Position(TenantId(12), Step.STANDINGS, 2**60, (2**61, EVER, 2**62)),
+    ):
+        assert read_position(position.to_body().encode()) == position
+    keyless = b'{"v":1,"tenant":"1","step":"standings","after":"0","key":["1"]}'
+    for body in (
+        *(b"", b"[]", b"{}", b"\xff", keyless),
+        *(b'{"v":1,"tenant":"1","step":"x","after":"0"}', b'{"tenant":null}'),
+    ):
         assert read_position(body) is None
         assert on_recount(services, Clock(), body) is None
 
