@@ -123,10 +123,12 @@ class Item:
     container_kind: ContainerKind
     is_guarded: bool
     """Confluence has told us of restrictions; the flag adds a check and never removes one."""
+    kind: ContentKind = "question"
+    """An answer is seen where its question is; only restrictions of its own need more."""
 
     @property
     def needs_confirmation(self) -> bool:
-        return self.is_guarded or self.container_kind != "space"
+        return self.is_guarded or (self.kind == "question" and self.container_kind != "space")
 
 
 @dataclass(slots=True)
@@ -226,7 +228,7 @@ class GrantBook:
         return answer
 
     def visible(self, installation: Installation, account_id: AccountId, items: Iterable[Item]) -> set[ContentId]:
-        """Those questions that the account may see, given that it may see questions in their spaces.
+        """Those posts that the account may see, given that it may see questions in their spaces.
 
         Items below a page, and items with restrictions of their own, are confirmed by Confluence in one read
         as the account. One that Confluence shows in another space than we think was moved: it is not shown until
@@ -249,7 +251,9 @@ class GrantBook:
         if not items:
             return set()
         started, caller = self.clock(), Caller(installation, account_id)
-        answered = self.confluence.contents(caller, "question", [item.id for item in items])
+        answered: dict[ContentId, Content] = {}
+        for kind in sorted({item.kind for item in items}):
+            answered |= self.confluence.contents(caller, kind, [item.id for item in items if item.kind == kind])
         confirmed: set[ContentId] = set()
         for item in items:
             found = answered.get(item.id)

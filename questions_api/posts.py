@@ -21,7 +21,7 @@ from lib.spaces import note_space
 from lib.sql import insert_row, rows_changed, run_bound, select_bound, select_rows, update_rows
 from lib.tenancy import AccountRow, account_ref
 from questions_api.model import Answer, PostKind, Question, QuestionState, hot_at_first, state_from
-from questions_api.tags.tagging import add_tags, count_tags
+from questions_api.tags.tagging import add_tags, borne_tags, count_tags
 from questions_api.votes.casting import Post
 from questions_api.watches.watching import watch_automatically
 
@@ -76,6 +76,11 @@ class QuestionHead:
         return Post(PostKind.QUESTION, self.item.id, self.item.id, self.item.space_id, self.author_id)
 
 
+def answer_item(answer_id: ContentId, space_id: SpaceId, *, is_guarded: bool) -> Item:
+    """What decides whether somebody who sees the question sees the answer."""
+    return Item(answer_id, space_id, "content", is_guarded, "answer")
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerHead:
     """An answer and the question that decides who may see it."""
@@ -83,7 +88,12 @@ class AnswerHead:
     id: ContentId
     author_id: AccountId | None
     is_accepted: bool
+    is_guarded: bool
     question: QuestionHead
+
+    @property
+    def item(self) -> Item:
+        return answer_item(self.id, self.question.item.space_id, is_guarded=self.is_guarded)
 
     @property
     def post(self) -> Post:
@@ -95,7 +105,7 @@ _HEAD = (
     Question.id,
     Question.space_id,
     Question.container_kind,
-    Question.is_guarded,
+    Question.needs_check,
     Question.author_ref,
     Question.state,
     Question.locked_at,
@@ -119,6 +129,7 @@ _FIND_ANSWER = (
         *_HEAD,
         Answer.id.label("answer_id"),
         Answer.accepted_at,
+        Answer.is_guarded.label("is_answer_guarded"),
         _Answerer.atlassian_account_id.label("answerer"),
     )
     .join(Question, and_(Question.tenant_id == Answer.tenant_id, Question.id == Answer.question_id))
@@ -130,7 +141,7 @@ _FIND_ANSWER = (
 
 def _head(row: Row[Any]) -> QuestionHead:
     return QuestionHead(
-        item=Item(row.id, row.space_id, row.container_kind, row.is_guarded),
+        item=Item(row.id, row.space_id, row.container_kind, row.needs_check),
         author_id=None if row.asker is None else AccountId(row.asker),
         author_ref=row.author_ref,
         state=QuestionState(row.state),
@@ -161,7 +172,13 @@ def find_answer(session: Session, tenant_id: TenantId, answer_id: ContentId) -> 
     if row is None:
         raise NotFound
     answerer = None if row.answerer is None else AccountId(row.answerer)
-    return AnswerHead(row.answer_id, answerer, row.accepted_at is not None, _head(row))
+    return AnswerHead(
+        row.answer_id,
+        answerer,
+        is_accepted=row.accepted_at is not None,
+        is_guarded=row.is_answer_guarded,
+        question=_head(row),
+    )
 
 
 def register_question(
@@ -185,7 +202,9 @@ def register_question(
         # Held first: of two who bring the row up to date at once, the second sees what the first has made of it.
         lock_question(session, tenant_id, content.id)
         _follow_question(session, tenant_id, content, may_revive=may_revive, now=now)
-        add_tags(session, tenant_id, content.id, tags, created_at=held.created_at, now=now)
+        if not borne_tags(session, tenant_id, content.id):
+            # A webhook was quicker than whoever asked. Tags that are there already are changed by editing them.
+            add_tags(session, tenant_id, content.id, tags, created_at=held.created_at, now=now)
         return False
     note_space(session, tenant_id, content.space_id, now=now)
     author_ref = account_ref(session, tenant_id, content.author_id, now=now)
@@ -217,7 +236,12 @@ def _follow_question(
     """Brings a known question's row up to date; what its tags and points count follows where it moves or returns."""
     held = session.execute(
         select_rows(
-            tenant_id, Question.space_id, Question.container_kind, Question.container_id, Question.deleted_at
+            tenant_id,
+            Question.space_id,
+            Question.container_kind,
+            Question.container_id,
+            Question.missing_since,
+            Question.deleted_at,
         ).where(Question.id == content.id)
     ).one()
     is_back = held.deleted_at is not None and may_revive
@@ -228,7 +252,9 @@ def _follow_question(
     )
     changed = update_rows(tenant_id, Question).where(Question.id == content.id)
     if not is_back and not is_moved:
-        session.execute(changed.where(Question.missing_since.is_not(None)).values(missing_since=None))
+        if held.missing_since is not None:
+            session.execute(changed.values(missing_since=None))
+            count_tags(session, tenant_id, content.id, step=1, now=now)
         return
     count_tags(session, tenant_id, content.id, step=-1, now=now)
     note_space(session, tenant_id, content.space_id, now=now)

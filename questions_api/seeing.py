@@ -89,8 +89,14 @@ def see_question_of(call: Call, question_id: ContentId, *, for_write: bool = Fal
 
 
 def see_answer(call: Call, *, for_write: bool = False) -> Seen[AnswerHead]:
-    """The answer of the path, seen through its question."""
-    head = call.read(partial(find_answer, tenant_id=call.tenant_id, answer_id=call.content_id("answerId")))
+    """The answer of the path, seen through its question; `NotFound` where Confluence hides the answer itself."""
+    return see_answer_of(call, call.content_id("answerId"), for_write=for_write)
+
+
+def see_answer_of(call: Call, answer_id: ContentId, *, for_write: bool = False) -> Seen[AnswerHead]:
+    head = call.read(partial(find_answer, tenant_id=call.tenant_id, answer_id=answer_id))
+    if not call.services.grants.visible(call.installation, call.account_id, [head.item]):
+        raise NotFound
     return Seen(head, grants_if_visible(call, head.question.item, for_write=for_write))
 
 
@@ -101,7 +107,10 @@ def viewable_spaces(call: Call, space_ids: Iterable[SpaceId]) -> dict[SpaceId, G
 
 
 def visible_items(call: Call, items: Iterable[Item]) -> set[ContentId]:
-    """Those of the questions that the caller may see: the space allows it, and Confluence confirms the item."""
+    """Those of the posts that the caller may see: the space allows it, and Confluence confirms the item.
+
+    Answers only of questions that the caller sees.
+    """
     wanted = list(items)
     spaces = viewable_spaces(call, (item.space_id for item in wanted))
     allowed = [item for item in wanted if item.space_id in spaces]

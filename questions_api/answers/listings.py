@@ -28,6 +28,7 @@ class AnswerRow:
     created_at: datetime
     accepted_at: datetime | None
     contested_at: datetime | None
+    is_guarded: bool
 
 
 _Acceptor = aliased(AccountRow)
@@ -40,6 +41,7 @@ _ANSWERS = (
         Answer.created_at,
         Answer.accepted_at,
         Answer.contested_at,
+        Answer.is_guarded,
         AccountRow.atlassian_account_id.label("author_id"),
         _Acceptor.atlassian_account_id.label("accepted_by_id"),
         my_vote(PostKind.ANSWER, Answer.id),
@@ -65,6 +67,7 @@ def _answer(row: Row[Any]) -> AnswerRow:
         created_at=row.created_at,
         accepted_at=row.accepted_at,
         contested_at=row.contested_at,
+        is_guarded=row.is_guarded,
     )
 
 

@@ -28,6 +28,7 @@ COLUMNS = (
     "answerCount",
     "acceptedCount",
     "watchCount",
+    "links",
     "tags",
     "score",
     "up",

@@ -146,7 +146,11 @@ def _lock(session: Session, tenant_id: TenantId, post: Post) -> None:
 
 
 def _contest(session: Session, tenant_id: TenantId, post: Post, *, now: datetime) -> None:
-    """An accepted answer is contested while somebody's flag that says it is outdated is open."""
+    """Keeps since when somebody's flag that says the answer is outdated is open.
+
+    Also of an answer that is not accepted, which nobody is shown: acceptance comes and goes, and only a withdrawal
+    or a decision ends the contest.
+    """
     if post.kind is not PostKind.ANSWER:
         return
     outdated = select_rows(tenant_id, Flag.id).where(
@@ -155,5 +159,5 @@ def _contest(session: Session, tenant_id: TenantId, post: Post, *, now: datetime
     is_contested = session.scalar(outdated.limit(1)) is not None
     answer = update_rows(tenant_id, Answer).where(Answer.question_id == post.question_id, Answer.id == post.id)
     if is_contested:
-        answer = answer.where(Answer.contested_at.is_(None), Answer.accepted_at.is_not(None))
+        answer = answer.where(Answer.contested_at.is_(None))
     session.execute(answer.values(contested_at=now if is_contested else literal_column("NULL")))

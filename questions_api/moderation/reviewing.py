@@ -20,6 +20,7 @@ from lib.sql import run_bound, select_bound
 from lib.tenancy import AccountRow
 from questions_api.model import Answer, PostKind, Question
 from questions_api.moderation.model import Flag
+from questions_api.posts import answer_item
 from questions_api.questions.rows import milliseconds, moment_at
 
 WINDOW = 200
@@ -33,12 +34,13 @@ class FlagState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FlagRow:
-    """A flag on a live post, with the question that decides who may see it. `position` is what a cursor holds."""
+    """A flag on a live post, with what decides who may see it. `position` is what a cursor holds."""
 
     id: int
     kind: PostKind
     post_id: ContentId
-    item: Item
+    items: tuple[Item, ...]
+    """The question, and for an answer the answer."""
     position: tuple[int, ...]
 
 
@@ -74,9 +76,10 @@ _COLUMNS = (
     Question.id.label("question_id"),
     Question.space_id,
     Question.container_kind,
-    Question.is_guarded,
+    Question.needs_check,
     Question.deleted_at.label("question_gone"),
     Answer.deleted_at.label("answer_gone"),
+    Answer.is_guarded.label("is_answer_guarded"),
 )
 
 
@@ -134,8 +137,10 @@ def _position(row: Row[Any], state: FlagState) -> tuple[int, ...]:
 
 
 def _flag(row: Row[Any], state: FlagState) -> FlagRow:
-    item = Item(row.question_id, row.space_id, row.container_kind, row.is_guarded)
-    return FlagRow(row.id, PostKind(row.subject_kind), row.subject_id, item, _position(row, state))
+    kind, items = PostKind(row.subject_kind), [Item(row.question_id, row.space_id, row.container_kind, row.needs_check)]
+    if kind is PostKind.ANSWER:
+        items.append(answer_item(row.subject_id, row.space_id, is_guarded=row.is_answer_guarded))
+    return FlagRow(row.id, kind, row.subject_id, tuple(items), _position(row, state))
 
 
 _FLAGS = (

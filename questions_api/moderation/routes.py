@@ -51,25 +51,29 @@ def _resolve(call: Call, post: Post, grants: Grants, body: schemas.ResolutionBod
     return {"resolution": body.resolution.value, "count": call.write(resolve)}
 
 
-@question_flag.operation("PUT", takes=schemas.FlagBody, returns=schemas.OwnFlagView, failures=(Forbidden, NotFound))
+@question_flag.operation(
+    "PUT", takes=schemas.FlagBody, returns=schemas.OwnFlagView, failures=(Forbidden, NotFound, Conflict)
+)
 def flag_question(call: Call, body: schemas.FlagBody) -> schemas.OwnFlagView:
     """Flags the question for the moderators; flagging again changes the reason."""
     return _flag(call, see_question(call, for_write=True).head.post, body)
 
 
-@question_flag.operation("DELETE", statuses=(204,), failures=(NotFound,))
+@question_flag.operation("DELETE", statuses=(204,), failures=(NotFound, Conflict))
 def unflag_question(call: Call, _: Nothing) -> Reply:
     """Withdraws the caller's open flag."""
     return _withdraw(call, see_question(call, for_write=True).head.post)
 
 
-@answer_flag.operation("PUT", takes=schemas.FlagBody, returns=schemas.OwnFlagView, failures=(Forbidden, NotFound))
+@answer_flag.operation(
+    "PUT", takes=schemas.FlagBody, returns=schemas.OwnFlagView, failures=(Forbidden, NotFound, Conflict)
+)
 def flag_answer(call: Call, body: schemas.FlagBody) -> schemas.OwnFlagView:
-    """Flags the answer for the moderators; `outdated` on an accepted one marks it as contested."""
+    """Flags the answer for the moderators; while a flag `outdated` is open, an accepted answer is contested."""
     return _flag(call, see_answer(call, for_write=True).head.post, body)
 
 
-@answer_flag.operation("DELETE", statuses=(204,), failures=(NotFound,))
+@answer_flag.operation("DELETE", statuses=(204,), failures=(NotFound, Conflict))
 def unflag_answer(call: Call, _: Nothing) -> Reply:
     """Withdraws the caller's open flag."""
     return _withdraw(call, see_answer(call, for_write=True).head.post)
@@ -122,8 +126,8 @@ def _next_posts(
         return window, flagged_posts(session, call.tenant_id, window.rows, state)
 
     window, posts = call.read(read)
-    visible = visible_items(call, [row.item for row in window.rows])
-    leading = [row for row in window.rows if row.item.id in visible and _leads(row, posts)]
+    visible = visible_items(call, [item for row in window.rows for item in row.items])
+    leading = [row for row in window.rows if {item.id for item in row.items} <= visible and _leads(row, posts)]
     taken = [posts[row.kind, row.post_id] for row in leading[:limit]]
     return taken, leading[limit - 1].position if len(leading) > limit else window.position
 

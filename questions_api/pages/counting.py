@@ -21,7 +21,7 @@ _ASKED = (
         Question.space_id,
         Question.container_kind,
         Question.container_id,
-        Question.is_guarded,
+        Question.needs_check,
         Question.state,
     )
     .where(
@@ -64,7 +64,7 @@ def asked_from_pages(
     asked = [
         AskedFromPage(
             row.container_id,
-            Item(row.id, row.space_id, row.container_kind, row.is_guarded),
+            Item(row.id, row.space_id, row.container_kind, row.needs_check),
             row.state == QuestionState.UNANSWERED,
         )
         for row in rows[:MOST_COUNTED]

@@ -15,6 +15,7 @@ from lib.sql import run_bound, select_bound
 from lib.web import Call
 from questions_api.model import Answer, PostKind, Question
 from questions_api.people.reach import Reach
+from questions_api.posts import answer_item
 from questions_api.seeing import visible_items
 
 TOP = 10
@@ -28,10 +29,11 @@ _LOOKED_AT = 1000
 
 @dataclass(frozen=True, slots=True)
 class ProfilePost:
-    """One of the person's posts. `item` is the question, which decides who may see it."""
+    """One of the person's posts. `question` decides who may see it, and for an answer `item` as well."""
 
     kind: PostKind
     id: ContentId
+    question: Item
     item: Item
     score: int
     is_accepted: bool
@@ -76,14 +78,28 @@ def spaces_of(session: Session, tenant_id: TenantId, account_ref: int) -> set[Sp
 @cache
 def _posts(kind: PostKind, *, by_score: bool) -> Select[Any]:
     """The person's live posts of a kind in some spaces: the best first, or the newest."""
-    item = (Question.id.label("question_id"), Question.space_id, Question.container_kind, Question.is_guarded)
+    item = (Question.id.label("question_id"), Question.space_id, Question.container_kind, Question.needs_check)
     if kind is PostKind.QUESTION:
         post: Any = Question
-        found = select_bound(Question, Question.id, Question.score, Question.created_at, null().label("accepted_at"))
+        found = select_bound(
+            Question,
+            Question.id,
+            Question.score,
+            Question.created_at,
+            null().label("accepted_at"),
+            Question.is_guarded.label("is_post_guarded"),
+        )
     else:
         post = Answer
         found = (
-            select_bound(Answer, Answer.id, Answer.score, Answer.created_at, Answer.accepted_at)
+            select_bound(
+                Answer,
+                Answer.id,
+                Answer.score,
+                Answer.created_at,
+                Answer.accepted_at,
+                Answer.is_guarded.label("is_post_guarded"),
+            )
             .join(Question, and_(Question.tenant_id == Answer.tenant_id, Question.id == Answer.question_id))
             .where(Answer.deleted_at.is_(None))
         )
@@ -101,10 +117,13 @@ def _posts(kind: PostKind, *, by_score: bool) -> Select[Any]:
 
 
 def _post(kind: PostKind, row: Row[Any]) -> ProfilePost:
+    question = Item(row.question_id, row.space_id, row.container_kind, row.needs_check)
+    is_answer = kind is PostKind.ANSWER
     return ProfilePost(
         kind=kind,
         id=row.id,
-        item=Item(row.question_id, row.space_id, row.container_kind, row.is_guarded),
+        question=question,
+        item=answer_item(row.id, row.space_id, is_guarded=row.is_post_guarded) if is_answer else question,
         score=row.score,
         is_accepted=row.accepted_at is not None,
         created_at=row.created_at,
@@ -135,15 +154,20 @@ def activity_of(call: Call, account_ref: int, reach: Reach) -> Activity:
         read = partial(_read, tenant_id=call.tenant_id, account_ref=account_ref, kind=kind)
         best[kind] = call.read(partial(read, spaces=with_votes, by_score=True))
         newest[kind] = call.read(partial(read, spaces=reach.spaces, by_score=False))
-    items = {post.item.id: post.item for lists in (best, newest) for posts in lists.values() for post in posts}
-    visible = visible_items(call, items.values())
+    everything = [post for lists in (best, newest) for posts in lists.values() for post in posts]
+    visible = visible_items(
+        call, {item.id: item for post in everything for item in (post.question, post.item)}.values()
+    )
+
+    def may_see(post: ProfilePost) -> bool:
+        return {post.question.id, post.item.id} <= visible
 
     def top(kind: PostKind) -> list[ProfilePost]:
         others = [post for post in newest[kind] if post.item.space_id not in with_votes]
-        return [post for post in (*best[kind], *others) if post.item.id in visible][:TOP]
+        return [post for post in (*best[kind], *others) if may_see(post)][:TOP]
 
     both = sorted(
-        (post for posts in newest.values() for post in posts if post.item.id in visible),
+        (post for posts in newest.values() for post in posts if may_see(post)),
         key=lambda post: (post.created_at, post.id),
         reverse=True,
     )

@@ -207,7 +207,7 @@ _MINE = (
         AnswerRequest.created_at,
         Question.space_id,
         Question.container_kind,
-        Question.is_guarded,
+        Question.needs_check,
         _Requester.atlassian_account_id.label("requested_by"),
     )
     .join(_Me, and_(_Me.tenant_id == AnswerRequest.tenant_id, _Me.account_ref == AnswerRequest.account_ref))
@@ -248,7 +248,7 @@ def requests_of_me(
         values["moment"], values["last"] = moment_at(after[0]), after[1]
     return [
         AskedOfMe(
-            Item(row.question_id, row.space_id, row.container_kind, row.is_guarded), row.requested_by, row.created_at
+            Item(row.question_id, row.space_id, row.container_kind, row.needs_check), row.requested_by, row.created_at
         )
         for row in run_bound(session, _MINE if after is None else _MINE_AFTER, values)
     ]

@@ -168,7 +168,7 @@ def _post_view(post: ProfilePost, grants: dict[SpaceId, Grants]) -> ProfilePostV
     view: ProfilePostView = {
         "kind": post.kind.value,
         "id": str(post.id),
-        "questionId": str(post.item.id),
+        "questionId": str(post.question.id),
         "spaceId": str(post.item.space_id),
         "isAccepted": post.is_accepted,
         "createdAt": time_view(post.created_at),

@@ -7,11 +7,13 @@ from sqlalchemy.orm import Session
 
 from lib.grants import Grants
 from lib.principal import ContentId, Principal, SpaceId
+from lib.spaces import SpaceStatus
 from lib.web import Call
+from questions_api.posts import answer_item
 from questions_api.questions.listings import ListFilter, Order, list_questions, pinned_questions, position
-from questions_api.questions.rows import QuestionRow, WatchedQuestion, accepted_ids, read_question
+from questions_api.questions.rows import QuestionRow, WatchedQuestion, accepted_answers, read_question
 from questions_api.questions.schemas import QuestionDetail, question_detail
-from questions_api.seeing import grants_if_visible, space_of, viewable_spaces
+from questions_api.seeing import grants_if_visible, space_of, viewable_spaces, visible_items
 from questions_api.tags.reading import tags_of
 
 _ROUNDS = 4
@@ -20,9 +22,9 @@ _ROUNDS = 4
 
 def _whole(
     session: Session, principal: Principal, question_id: ContentId
-) -> tuple[WatchedQuestion, list[str], list[ContentId]]:
+) -> tuple[WatchedQuestion, list[str], dict[ContentId, bool]]:
     found = read_question(session, principal, question_id)
-    accepted = accepted_ids(session, principal.tenant_id, question_id) if found.row.accepted_count else []
+    accepted = accepted_answers(session, principal.tenant_id, question_id) if found.row.accepted_count else {}
     return found, tags_of(session, principal.tenant_id, [question_id])[question_id], accepted
 
 
@@ -30,15 +32,17 @@ def detail_of(call: Call, question_id: ContentId) -> QuestionDetail:
     """The question with its tags and accepted answers, in three statements."""
     found, tags, accepted = call.read(partial(_whole, principal=call.principal, question_id=question_id))
     grants = grants_if_visible(call, found.row.item)
-    settings = space_of(call, found.row.item.space_id).settings
+    space_id = found.row.item.space_id
+    space = space_of(call, space_id)
+    visible = visible_items(call, (answer_item(each, space_id, is_guarded=held) for each, held in accepted.items()))
     return question_detail(
         found,
         tags,
-        accepted,
+        [answer_id for answer_id in accepted if answer_id in visible],
         grants=grants,
-        settings=settings,
+        settings=space.settings,
         viewer=call.account_id,
-        has_answered=found.has_answered,
+        is_read_only=space.status is SpaceStatus.ARCHIVED or not call.installation.is_licensed,
     )
 
 
@@ -52,6 +56,8 @@ class Wanted:
     after: tuple[int, ...] | None = None
     hidden: frozenset[SpaceId] = frozenset()
     """Spaces known to be none of the viewer's; the database steps over them."""
+    has_pinned: bool = False
+    """Whether the space's pinned questions are read as well."""
 
 
 @dataclass(slots=True)
@@ -59,15 +65,24 @@ class Page:
     """The rows the viewer may see, with what belongs to them; None as `next_position` ends the list."""
 
     rows: list[QuestionRow] = field(default_factory=list)
+    pinned: list[QuestionRow] = field(default_factory=list)
     tags: dict[ContentId, list[str]] = field(default_factory=dict)
     grants: dict[SpaceId, Grants] = field(default_factory=dict)
     next_position: tuple[int, ...] | None = None
 
 
-def _index_page(
-    session: Session, principal: Principal, wanted: Wanted
-) -> tuple[list[QuestionRow], dict[ContentId, list[str]], bool]:
-    rows = list_questions(
+@dataclass(frozen=True, slots=True)
+class _IndexPage:
+    """What the index holds, whoever may see it."""
+
+    rows: list[QuestionRow]
+    pinned: list[QuestionRow]
+    tags: dict[ContentId, list[str]]
+    has_more: bool
+
+
+def _index_page(session: Session, principal: Principal, wanted: Wanted) -> _IndexPage:
+    found = list_questions(
         session,
         principal,
         wanted.filter,
@@ -76,50 +91,48 @@ def _index_page(
         after=wanted.after,
         limit=wanted.limit + 1,
     )
-    has_more, rows = len(rows) > wanted.limit, rows[: wanted.limit]
-    return rows, tags_of(session, principal.tenant_id, [row.item.id for row in rows]), has_more
+    rows = found[: wanted.limit]
+    space_id = wanted.filter.space_id
+    pinned = pinned_questions(session, principal, space_id) if wanted.has_pinned and space_id is not None else []
+    tags = tags_of(session, principal.tenant_id, {row.item.id for row in (*rows, *pinned)})
+    return _IndexPage(rows, pinned, tags, has_more=len(found) > wanted.limit)
 
 
 def page_of(call: Call, wanted: Wanted) -> Page:
     """Reads on until the page is full, the list ends or the rounds are used up.
 
     What Confluence hides is dropped after the index was read, so a page may be short and yet have a successor.
-    An order by votes holds only what the viewer may see the votes of.
+    A list that tells of votes or of tags holds only what the viewer may see those of.
     """
     page = Page()
-    hidden, after = wanted.hidden, wanted.after
+    rest = wanted
     for _ in range(_ROUNDS):
-        part = replace(wanted, after=after, hidden=hidden, limit=wanted.limit - len(page.rows))
-        rows, tags, has_more = call.read(partial(_index_page, principal=call.principal, wanted=part))
-        _add_visible(call, page, rows, by_votes=wanted.order.needs_votes)
-        page.tags |= tags
-        hidden |= {row.item.space_id for row in rows} - set(page.grants)
-        after = position(wanted.order, rows[-1]) if has_more else None
-        if after is None or len(page.rows) == wanted.limit:
+        found = call.read(partial(_index_page, principal=call.principal, wanted=rest))
+        _add_visible(call, page, found, wanted)
+        hidden = rest.hidden | ({row.item.space_id for row in found.rows} - set(page.grants))
+        page.next_position = position(wanted.order, found.rows[-1]) if found.has_more else None
+        if page.next_position is None or len(page.rows) == wanted.limit:
             break
-    page.next_position = after
+        rest = replace(
+            wanted,
+            after=page.next_position,
+            hidden=hidden,
+            limit=wanted.limit - len(page.rows),
+            has_pinned=False,
+        )
     return page
 
 
-def _add_visible(call: Call, page: Page, rows: list[QuestionRow], *, by_votes: bool) -> None:
+def _add_visible(call: Call, page: Page, found: _IndexPage, wanted: Wanted) -> None:
+    rows = [*found.rows, *found.pinned]
     spaces = {
         space_id: grants
         for space_id, grants in viewable_spaces(call, (row.item.space_id for row in rows)).items()
-        if grants.votes.view or not by_votes
+        if (grants.votes.view or not wanted.order.needs_votes) and (grants.tags.view or not wanted.filter.is_by_tags)
     }
+    candidates = {row.item.id: row.item for row in rows if row.item.space_id in spaces}
+    visible = call.services.grants.visible(call.installation, call.account_id, candidates.values())
     page.grants |= spaces
-    candidates = [row for row in rows if row.item.space_id in spaces]
-    visible = call.services.grants.visible(call.installation, call.account_id, [row.item for row in candidates])
-    page.rows += [row for row in candidates if row.item.id in visible]
-
-
-def pinned_page(call: Call, space_id: SpaceId, grants: Grants) -> Page:
-    """The pinned questions of a space that the viewer may see."""
-
-    def read(session: Session) -> tuple[list[QuestionRow], dict[ContentId, list[str]]]:
-        rows = pinned_questions(session, call.principal, space_id)
-        return rows, tags_of(session, call.tenant_id, [row.item.id for row in rows])
-
-    rows, tags = call.read(read)
-    visible = call.services.grants.visible(call.installation, call.account_id, [row.item for row in rows])
-    return Page([row for row in rows if row.item.id in visible], tags, {space_id: grants})
+    page.tags |= found.tags
+    page.rows += [row for row in found.rows if row.item.id in visible]
+    page.pinned += [row for row in found.pinned if row.item.id in visible]

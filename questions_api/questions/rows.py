@@ -53,7 +53,7 @@ def questions_select() -> Select[Any]:
             Question.space_id,
             Question.container_kind,
             Question.container_id,
-            Question.is_guarded,
+            Question.needs_check,
             Question.state,
             Question.score,
             Question.hot,
@@ -82,7 +82,7 @@ def questions_select() -> Select[Any]:
 
 def question_row(row: Row[Any]) -> QuestionRow:
     return QuestionRow(
-        item=Item(row.id, row.space_id, row.container_kind, row.is_guarded),
+        item=Item(row.id, row.space_id, row.container_kind, row.needs_check),
         container_id=row.container_id,
         author_id=row.author_id,
         state=row.state,
@@ -139,16 +139,31 @@ _MY_ANSWER = (
     .scalar_subquery()
     .label("my_answer")
 )
-_ONE = questions_select().add_columns(_MY_WATCH, _MY_ANSWER).where(Question.id == bindparam("id"))
+_OTHERS_ANSWER = (
+    select(func.min(Answer.id))
+    .where(
+        Answer.tenant_id == bindparam("tenant_id"),
+        Answer.question_id == Question.id,
+        Answer.deleted_at.is_(None),
+        Answer.author_ref != Question.author_ref,
+    )
+    .correlate(Question)
+    .scalar_subquery()
+    .label("others_answer")
+)
+_ONE = questions_select().add_columns(_MY_WATCH, _MY_ANSWER, _OTHERS_ANSWER).where(Question.id == bindparam("id"))
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedQuestion:
-    """A question, whether the viewer watches it (None not at all, True muted) and has answered it."""
+    """A question, whether the viewer watches it (None not at all, True muted), and who has answered it."""
 
     row: QuestionRow
     is_muted: bool | None
     has_answered: bool = False
+    """Whether there is an answer by the viewer."""
+    is_answered_by_others: bool = False
+    """Whether there is an answer by anybody but the asker."""
 
 
 def read_question(session: Session, principal: Principal, question_id: ContentId) -> WatchedQuestion:
@@ -158,16 +173,23 @@ def read_question(session: Session, principal: Principal, question_id: ContentId
     if row is None:
         raise NotFound
     is_muted = None if row.is_muted is None else bool(row.is_muted)
-    return WatchedQuestion(question_row(row), is_muted, has_answered=row.my_answer is not None)
+    return WatchedQuestion(
+        question_row(row),
+        is_muted,
+        has_answered=row.my_answer is not None,
+        is_answered_by_others=row.others_answer is not None,
+    )
 
 
 _ACCEPTED = (
-    select_bound(Answer, Answer.id)
+    select_bound(Answer, Answer.id, Answer.is_guarded)
     .where(Answer.question_id == bindparam("question_id"))
     .where(Answer.accepted_at.is_not(None), Answer.deleted_at.is_(None))
     .order_by(Answer.accepted_at)
 )
 
 
-def accepted_ids(session: Session, tenant_id: TenantId, question_id: ContentId) -> list[ContentId]:
-    return list(run_bound(session, _ACCEPTED, {"tenant_id": tenant_id, "question_id": question_id}).scalars())
+def accepted_answers(session: Session, tenant_id: TenantId, question_id: ContentId) -> dict[ContentId, bool]:
+    """The accepted answers, the one accepted first in front, and whether each is guarded."""
+    rows = run_bound(session, _ACCEPTED, {"tenant_id": tenant_id, "question_id": question_id})
+    return {row.id: row.is_guarded for row in rows}

@@ -12,7 +12,7 @@ _CONSIDERED = 10
 """Questions looked at: one below a page, or restricted, says less of the space than one that is neither."""
 
 _SOME = (
-    select_bound(Question, Question.id, Question.container_kind, Question.is_guarded)
+    select_bound(Question, Question.id, Question.container_kind, Question.needs_check)
     .where(Question.space_id == bindparam("space_id"), Question.deleted_at.is_(None))
     # In the order of an index, so that the price does not grow with the space.
     .order_by(Question.state, Question.created_at.desc(), Question.id.desc())
@@ -23,7 +23,7 @@ _SOME = (
 def some_question(session: Session, tenant_id: TenantId, space_id: SpaceId) -> ContentId | None:
     """A live question that is in the space itself and not restricted; None where none is soon found."""
     rows = run_bound(session, _SOME, {"tenant_id": tenant_id, "space_id": space_id}).all()
-    return next((row.id for row in rows if row.container_kind == "space" and not row.is_guarded), None)
+    return next((row.id for row in rows if row.container_kind == "space" and not row.needs_check), None)
 
 
 def probe_of(database: Database) -> Probe:

@@ -97,7 +97,7 @@ def uses_seen(read: Read[list[Use]], sight: Sight, tag_ids: Iterable[int]) -> Us
 
 def newest_bearing(session: Session, tenant_id: TenantId, tag_id: int) -> list[Item]:
     """The newest live questions that bear the tag."""
-    question = (Question.id, Question.space_id, Question.container_kind, Question.is_guarded)
+    question = (Question.id, Question.space_id, Question.container_kind, Question.needs_check)
     rows = session.execute(
         select_rows(tenant_id, *question, only=QuestionTag)
         .join(Question, and_(Question.tenant_id == QuestionTag.tenant_id, Question.id == QuestionTag.question_id))
@@ -105,7 +105,7 @@ def newest_bearing(session: Session, tenant_id: TenantId, tag_id: int) -> list[I
         .order_by(QuestionTag.question_created_at.desc(), QuestionTag.question_id.desc())
         .limit(_NEWEST)
     )
-    return [Item(row.id, row.space_id, row.container_kind, row.is_guarded) for row in rows]
+    return [Item(row.id, row.space_id, row.container_kind, row.needs_check) for row in rows]
 
 
 def is_borne_in_sight(read: Read[list[Item]], sight: Sight, tag_id: int) -> bool:

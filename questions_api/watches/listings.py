@@ -66,11 +66,11 @@ def position(row: WatchRow) -> tuple[int, int, int]:
 def watched_questions(session: Session, tenant_id: TenantId, ids: Iterable[int]) -> list[Item]:
     """Those of the questions that are not gone."""
     rows = session.execute(
-        select_rows(tenant_id, Question.id, Question.space_id, Question.container_kind, Question.is_guarded).where(
+        select_rows(tenant_id, Question.id, Question.space_id, Question.container_kind, Question.needs_check).where(
             Question.id.in_(sorted(ids)), Question.deleted_at.is_(None)
         )
     )
-    return [Item(ContentId(row.id), row.space_id, row.container_kind, row.is_guarded) for row in rows]
+    return [Item(ContentId(row.id), row.space_id, row.container_kind, row.needs_check) for row in rows]
 
 
 def slugs_by_id(session: Session, tenant_id: TenantId, ids: Iterable[int]) -> dict[int, str]:

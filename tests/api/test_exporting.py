@@ -31,6 +31,7 @@ def test_an_export_walks_through_all_of_a_space(cast: Cast) -> None:
     mallory = cast.mallory
     asked = [mallory.ask(MKT, title("Exported"), tags=("export",)) for _ in range(5)]
     mallory.answer(asked[0])
+    assert mallory.api("PUT", f"/questions/{asked[0]}/links/{asked[3]}").status == 200
 
     found = parts(mallory, f"?space={MKT}&limit=2")
 
@@ -42,9 +43,14 @@ def test_an_export_walks_through_all_of_a_space(cast: Cast) -> None:
     first = next(line for line in lines if line["id"] == asked[0])
     assert (first["authorId"], first["tags"], len(first["answers"])) == (mallory.account_id, ["export"], 1)
 
+    links = {line["id"]: line["links"] for line in lines}
+    assert [links[question] for question in asked] == [[asked[3]], [], [], [asked[0]], []]
+
     rows = [text(part) for part in parts(mallory, f"?space={MKT}&limit=3&format=csv")]
     table = list(csv.DictReader(io.StringIO("".join(rows))))
     assert {row["id"] for row in table if row["kind"] == "question"} == set(ids)
+    cells = {row["id"]: row["links"] for row in table if row["kind"] == "question"}
+    assert [cells[question] for question in asked] == [asked[3], "", "", asked[0], ""]
 
 
 def test_an_export_is_for_administrators_of_the_space(cast: Cast) -> None:

@@ -59,7 +59,12 @@ def test_an_accepted_answer_is_contested_until_the_flag_is_gone(cast: Cast) -> N
         return found
 
     assert flag(cast.dave, "answer", answer, "outdated").status == 200
-    assert contested_at() is not None
+    since = contested_at()
+    assert since is not None
+    cast.alice.accept(question, None)
+    assert contested_at() is None
+    cast.alice.accept(question, answer)
+    assert contested_at() == since
     assert cast.dave.api("DELETE", f"/answers/{answer}/flag").status == 204
     assert contested_at() is None
 

@@ -20,11 +20,12 @@ from lib.sql import update_rows
 from lib.telemetry import trace_of
 from lib.web import Call, Reply
 from questions_api.answers.acceptance import accept_only
-from questions_api.exporting import schemas
+from questions_api.exporting import reading, schemas
 from questions_api.exporting.formats import COLUMNS, cell, to_csv
 from questions_api.exporting.routes import send_export
-from questions_api.model import Question
+from questions_api.model import Answer, Question
 from questions_api.posts import QuestionHead, remove_post
+from questions_api.questions.links import link_questions
 from questions_api.votes.casting import Value, cast_vote
 from tests.factories import ENG, HR, NOW, Site, answered, asked, beside, content
 from tests.fakes import FakeConfluence
@@ -124,6 +125,25 @@ def test_a_line_holds_the_question_with_its_answers_and_no_voter(shared: Service
     assert DAVE not in text(reply)
 
 
+def test_a_part_ends_however_much_is_hidden_and_the_next_goes_on(
+    shared: Services, sites: Sites, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_LIST_PAGE", 1)
+    acme = sites[0]
+    pages = 2 * (1 + reading._SPARE_PAGES) * 4
+    shown = asked(shared.database, acme, created_at=NOW - timedelta(days=2))
+    for age in range(pages):
+        asked(shared.database, acme, page_id=900, created_at=NOW - timedelta(minutes=age))
+
+    found, wanted = [], {"limit": "1"}
+    for _ in range(3):
+        reply = part(call(shared), ENG, **wanted)
+        found.append([line["id"] for line in lines(reply)])
+        wanted = following(reply) or {}
+
+    assert (found, wanted) == ([[], [], [str(shown.item.id)]], {})
+
+
 @pytest.mark.parametrize("file_format", ["jsonl", "csv"])
 def test_all_parts_together_hold_each_question_once_while_new_ones_arrive(
     shared: Services, sites: Sites, file_format: str
@@ -189,6 +209,48 @@ def test_restricted_and_removed_questions_are_only_there_for_who_may_see_them(
     asked(shared.database, acme, space_id=HR)
 
     assert [line["id"] for line in lines(part(call(shared)))] == [str(shown.item.id)]
+
+
+def test_a_line_names_the_linked_questions_that_the_administrator_may_see(
+    shared: Services, sites: Sites, confluence: FakeConfluence
+) -> None:
+    acme = sites[0]
+    question, other, gone = (asked(shared.database, acme, created_at=NOW - timedelta(hours=n)) for n in range(1, 4))
+    elsewhere = asked(shared.database, acme, space_id=HR)
+    restricted = asked(shared.database, acme, page_id=900)
+    confluence.put(replace(content(page_id=900), id=restricted.item.id), ALICE)
+    for one in (other, gone, elsewhere, restricted):
+        link = partial(link_questions, principal=acme.principal(CAROL), question=one, other_id=question.item.id)
+        shared.database.write(partial(link, now=NOW), tenant_id=acme.tenant_id)
+    shared.database.write(partial(remove_post, tenant_id=acme.tenant_id, content_id=gone.item.id, now=NOW))
+
+    def linked() -> dict[str, list[str]]:
+        return {line["id"]: line["links"] for line in lines(part(call(shared)))}
+
+    mine, others, theirs = str(question.item.id), str(other.item.id), str(elsewhere.item.id)
+    assert linked() == {mine: [others, theirs], others: [mine]}
+    confluence.shut_out(CAROL, HR)
+    confluence.put(replace(content(page_id=900), id=restricted.item.id), CAROL)
+    fresh = beside(shared, confluence)
+    hidden = str(restricted.item.id)
+    assert {line["id"]: line["links"] for line in lines(part(call(fresh)))} == {
+        mine: [others, hidden],
+        others: [mine],
+        hidden: [mine],
+    }
+
+
+def test_an_answer_is_exported_as_contested_only_while_it_is_accepted(shared: Services, sites: Sites) -> None:
+    acme = sites[0]
+    question = asked(shared.database, acme)
+    answer_id = answered(shared.database, acme, question)
+    contest = update_rows(acme.tenant_id, Answer).where(Answer.question_id == question.item.id, Answer.id == answer_id)
+    shared.database.write(lambda session: session.execute(contest.values(contested_at=NOW)))
+    assert lines(part(call(shared)))[0]["answers"][0]["contestedAt"] is None
+
+    accept = partial(accept_only, principal=acme.principal(ALICE), question=question, answer_id=answer_id, now=NOW)
+    shared.database.write(accept, tenant_id=acme.tenant_id)
+    assert lines(part(call(shared)))[0]["answers"][0]["contestedAt"] == "2026-11-25T12:00:00.000Z"
 
 
 def test_votes_and_tags_are_left_out_for_an_administrator_who_may_not_see_them(

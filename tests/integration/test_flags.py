@@ -12,7 +12,9 @@ import pytest
 from lib.audit import AuditRow
 from lib.errors import Forbidden, NotFound
 from lib.principal import AccountId, ContentId
-from questions_api.model import Answer, PostKind
+from questions_api.answers.routes import read_answers
+from questions_api.answers.schemas import AnswersQuery
+from questions_api.model import PostKind
 from questions_api.moderation import reviewing
 from questions_api.moderation.flagging import NoOpenFlags, OwnPostFlag, flag_post, resolve_flags, withdraw_flag
 from questions_api.moderation.model import Flag, FlagReason, FlagResolution
@@ -27,9 +29,9 @@ from questions_api.moderation.routes import (
     unflag_question,
 )
 from questions_api.moderation.schemas import FlagBody, FlagsQuery, ResolutionBody
-from questions_api.posts import remove_post
+from questions_api.posts import QuestionHead, find_question, register_answer, remove_post
 from questions_api.votes.casting import Post
-from tests.factories import ENG, HR, NOW, Site, answered, asked, content, only_row, rows_of
+from tests.factories import ANSWER_TYPE, ENG, HR, NOW, Site, answered, asked, content, only_row, rows_of
 from tests.integration.people_calls import NOTHING, accept, answer_post, stage, write
 from tests.integration.tag_calls import Stage
 from tests.races import at_once
@@ -58,9 +60,15 @@ def decide(stage: Stage, account: str, post: Post, resolution: FlagResolution = 
     return resolve_answer_flags(stage.call(account, answerId=post.id), body)
 
 
-def contested(stage: Stage, answer_id: ContentId) -> bool:
-    (row,) = [row for row in rows_of(stage.database, stage.acme, Answer) if row.id == answer_id]
-    return row.contested_at is not None
+def contested(stage: Stage, post: Post) -> str | None:
+    """Since when, as the page of the question shows it."""
+    page: Any = read_answers(stage.call(BOB, questionId=post.question_id), AnswersQuery())
+    (since,) = [item["contestedAt"] for item in page["items"] if item["id"] == str(post.id)]
+    return None if since is None else str(since)
+
+
+def find_head(stage: Stage, question_id: ContentId) -> QuestionHead:
+    return stage.database.read(partial(find_question, tenant_id=stage.acme.tenant_id, question_id=question_id))
 
 
 def test_a_flagged_post_stands_once_with_its_reasons_and_no_names(stage: Stage) -> None:
@@ -273,16 +281,16 @@ def accepted(stage: Stage) -> Post:
 
 def test_an_accepted_answer_is_contested_while_somebody_says_it_is_outdated(stage: Stage, accepted: Post) -> None:
     flag(stage, CAROL, accepted, WRONG)
-    assert not contested(stage, accepted.id)
+    assert not contested(stage, accepted)
 
     flag(stage, DAVE, accepted, OUTDATED)
     flag(stage, ALICE, accepted, OUTDATED)
-    assert contested(stage, accepted.id)
+    assert contested(stage, accepted)
 
     unflag_answer(stage.call(DAVE, answerId=accepted.id), NOTHING)
-    assert contested(stage, accepted.id)
+    assert contested(stage, accepted)
     flag(stage, ALICE, accepted, RUDE)
-    assert not contested(stage, accepted.id)
+    assert not contested(stage, accepted)
 
 
 @pytest.mark.parametrize("resolution", FlagResolution)
@@ -291,16 +299,60 @@ def test_a_decision_ends_the_contest(stage: Stage, accepted: Post, resolution: F
 
     decide(stage, CAROL, accepted, resolution)
 
-    assert not contested(stage, accepted.id)
+    assert not contested(stage, accepted)
 
 
-def test_an_answer_that_is_not_accepted_is_flagged_and_not_contested(stage: Stage, accepted: Post) -> None:
+def test_an_answer_that_is_not_accepted_is_flagged_and_not_shown_as_contested(stage: Stage, accepted: Post) -> None:
     accept(stage.database, stage.acme, ALICE, accepted.question_id, None)
 
     flag(stage, DAVE, accepted, OUTDATED)
 
-    assert not contested(stage, accepted.id)
+    assert not contested(stage, accepted)
     assert len(flagged(stage)["items"]) == 1
+
+
+def test_an_answer_that_was_flagged_before_it_was_accepted_is_contested(stage: Stage) -> None:
+    acme, database = stage.acme, stage.database
+    question = asked(database, acme, author=ALICE)
+    post = answer_post(database, acme, answered(database, acme, question, author=BOB))
+    flag(stage, DAVE, post, OUTDATED, minutes=-5)
+
+    accept(database, acme, ALICE, question.item.id, post.id)
+
+    assert contested(stage, post) == "2026-11-25T11:55:00.000Z"
+
+
+def test_to_accept_anew_is_no_decision_on_a_contested_answer(stage: Stage, accepted: Post) -> None:
+    acme, database = stage.acme, stage.database
+    other = answered(database, acme, find_head(stage, accepted.question_id), author=CAROL)
+    flag(stage, DAVE, accepted, OUTDATED)
+    since = contested(stage, accepted)
+    assert since is not None
+
+    for chosen in (None, accepted.id, other, accepted.id):
+        accept(database, acme, ALICE, accepted.question_id, chosen)
+        assert contested(stage, accepted) == (since if chosen == accepted.id else None)
+
+    accept(database, acme, ALICE, accepted.question_id, None)
+    decide(stage, CAROL, accepted, DISMISSED)
+    accept(database, acme, ALICE, accepted.question_id, accepted.id)
+    assert contested(stage, accepted) is None
+
+
+def test_a_contested_answer_that_was_removed_meanwhile_is_contested_when_it_is_back(
+    stage: Stage, accepted: Post
+) -> None:
+    acme, database = stage.acme, stage.database
+    flag(stage, DAVE, accepted, OUTDATED)
+    write(database, acme, remove_post, acme.tenant_id, accepted.id, now=NOW)
+    accept(database, acme, ALICE, accepted.question_id, None)
+    item = replace(content(type_key=ANSWER_TYPE, question_id=accepted.question_id), id=accepted.id)
+    write(database, acme, register_answer, acme.tenant_id, accepted.question_id, item, now=NOW)
+
+    assert contested(stage, accepted) is None
+    accept(database, acme, ALICE, accepted.question_id, accepted.id)
+
+    assert contested(stage, accepted) is not None
 
 
 def test_removed_posts_leave_the_list_and_take_no_flags(stage: Stage) -> None:

@@ -156,8 +156,8 @@ def test_tags_are_put_on_once_and_shared(database: Database, sites: Sites) -> No
     first, second = content(), content()
 
     register(database, acme, first, "sso", "vpn")
-    register(database, acme, first, "vpn", "wifi")
-    register(database, acme, second, "vpn")
+    register(database, acme, first, "vpn", "sso")
+    register(database, acme, second, "vpn", "wifi")
 
     uses = {row.slug: row.use_count for row in rows_of(database, acme, Tag)}
     assert uses == {"sso": 1, "vpn": 2, "wifi": 1}

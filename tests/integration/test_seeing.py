@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -12,13 +13,19 @@ from lib.principal import ContentId, SpaceId
 from lib.services import Services
 from lib.spaces import SpaceSettings, SpaceStatus, change_space_settings, set_space_status
 from lib.telemetry import trace_of
+from lib.tenancy import note_licence
 from lib.web import Call
 from questions_api.policy import SpaceArchived
-from questions_api.posts import QuestionHead
+from questions_api.posts import QuestionHead, remove_post
 from questions_api.questions.listings import ListFilter, Order
 from questions_api.questions.reading import Wanted, detail_of, page_of
+from questions_api.questions.routes import list_questions
+from questions_api.questions.schemas import ListQuery
 from questions_api.seeing import grants_in, see_answer, see_question
-from tests.factories import ENG, HR, NOW, Site, answered, asked, beside, content
+from questions_api.tags.model import Tag
+from questions_api.watches.model import WatchKind
+from questions_api.watches.watching import Target, set_watch
+from tests.factories import ENG, HR, NOW, Site, answered, asked, beside, content, rows_of
 from tests.fakes import FakeConfluence
 from tests.tokens import ACME_KEY, ACME_SECRET, ALICE, BOB, DAVE, GLOBEX_KEY, GLOBEX_SECRET, MALLORY, context_token
 
@@ -239,6 +246,28 @@ def test_an_order_by_votes_leaves_out_spaces_whose_votes_the_viewer_may_not_see(
         assert walk(shared, BOB, order) == [eng.item.id]
 
 
+def test_a_filter_by_tags_leaves_out_spaces_whose_tags_the_viewer_may_not_see(
+    shared: Services, sites: Sites, confluence: FakeConfluence
+) -> None:
+    acme, _ = sites
+    eng, hr = (asked(shared.database, acme, space_id=space_id, tags=("vpn",)) for space_id in (ENG, HR))
+    (tag,) = rows_of(shared.database, acme, Tag)
+    watch = partial(set_watch, principal=acme.principal(BOB), target=Target(WatchKind.TAG, tag.tag_id), is_muted=False)
+    shared.database.write(partial(watch, now=NOW), tenant_id=acme.tenant_id)
+    wanted = ({"tag": "vpn"}, {"answerable": "true"}, {"answerable": "true", "space": str(HR)})
+
+    def listed() -> list[list[str]]:
+        queries = (ListQuery.model_validate(query) for query in wanted)
+        pages: list[Any] = [list_questions(call(shared, BOB), query) for query in queries]
+        return [[view["id"] for view in page["items"]] for page in pages]
+
+    everything = [str(hr.item.id), str(eng.item.id)]
+    assert listed() == [everything, everything, [str(hr.item.id)]]
+    confluence.allow(BOB, HR, questions="va", votes="va")
+    shared = beside(shared, confluence)
+    assert listed() == [[str(eng.item.id)], [str(eng.item.id)], []]
+
+
 def settle(shared: Services, site: Site, **choices: bool) -> None:
     change = partial(
         change_space_settings, tenant_id=site.tenant_id, space_id=ENG, wanted=SpaceSettings(**choices), now=NOW
@@ -258,15 +287,54 @@ def test_in_a_space_where_it_is_switched_off_nothing_is_seen(shared: Services, s
     assert walk(shared, ALICE) == []
 
 
+def may(given: Call, question: QuestionHead) -> set[str]:
+    return {name for name, is_allowed in dict(detail_of(given, question.item.id)["may"]).items() if is_allowed}
+
+
+def test_what_is_said_to_be_allowed_follows_who_has_answered(shared: Services, sites: Sites) -> None:
+    acme, _ = sites
+    question, other = asked(shared.database, acme), asked(shared.database, acme)
+    answered(shared.database, acme, other)
+    answered(shared.database, acme, question, author=ALICE)
+    alice = call(shared, ALICE)
+    assert may(alice, question) == {"answer", "accept", "delete"}
+
+    answer_id = answered(shared.database, acme, question)
+    assert may(alice, question) == {"answer", "accept"}
+    assert may(call(shared, BOB), question) == {"answer", "vote"}
+
+    gone = partial(remove_post, tenant_id=acme.tenant_id, content_id=answer_id, now=NOW)
+    shared.database.write(gone, tenant_id=acme.tenant_id)
+    assert may(alice, question) == {"answer", "accept", "delete"}
+
+
+def test_on_a_site_without_a_licence_nothing_is_said_to_be_allowed(
+    shared: Services, sites: Sites, confluence: FakeConfluence
+) -> None:
+    acme, _ = sites
+    confluence.allow(BOB, ENG, questions="vad", votes="vad")
+    settle(shared, acme, downvotes_allowed=True)
+    question = asked(shared.database, acme)
+    assert may(call(shared, BOB), question) == {"answer", "vote", "downvote", "accept", "moderate", "delete"}
+    unlicensed = partial(note_licence, tenant_id=acme.tenant_id, is_licensed=False)
+    shared.database.write(unlicensed, tenant_id=acme.tenant_id)
+    shared.tenants.forget(acme.installation.client_key)
+
+    for account in (ALICE, BOB):
+        assert may(call(shared, account), question) == set()
+
+
 def test_in_an_archived_space_there_is_reading_and_no_writing(shared: Services, sites: Sites) -> None:
     acme, _ = sites
     question = asked(shared.database, acme)
+    assert may(call(shared, ALICE), question) == {"answer", "accept", "delete"}
     archive = partial(set_space_status, tenant_id=acme.tenant_id, space_id=ENG, status=SpaceStatus.ARCHIVED, now=NOW)
     assert shared.write(archive, trace=trace_of(None), tenant_id=acme.tenant_id)
     shared.spaces.forget(acme.tenant_id)
     given = call(shared, ALICE, questionId=question.item.id)
 
     assert see_question(given).head == question
+    assert may(given, question) == set()
     with pytest.raises(SpaceArchived):
         see_question(given, for_write=True)
     foreign = call(shared, MALLORY, client_key=GLOBEX_KEY, questionId=question.item.id)

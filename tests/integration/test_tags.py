@@ -84,30 +84,39 @@ def below_page(stage: Stage, *readers: str, tags: tuple[str, ...]) -> QuestionHe
 def test_a_question_bears_five_tags_at_most_and_more_are_refused_whole(database: Database, sites: Sites) -> None:
     acme, _ = sites
     item = content()
-    register = partial(register_question, tenant_id=acme.tenant_id, content=item, now=NOW)
-    database.write(partial(register, tags=FIVE[:3]))
+    database.write(partial(register_question, tenant_id=acme.tenant_id, content=item, tags=FIVE[:3], now=NOW))
+    add = partial(add_tags, tenant_id=acme.tenant_id, question_id=item.id, created_at=item.created_at, now=NOW)
 
     with pytest.raises(Invalid) as refused:
-        database.write(partial(register, tags=("c", "d", "e", "f")))
+        database.write(partial(add, slugs=("c", "d", "e", "f")))
 
     assert refused.value.faults == (Fault("/tags", f"would make more than {MAX_TAGS} tags on the question"),)
     assert uses(database, acme) == dict.fromkeys(FIVE[:3], 1)
-    database.write(partial(register, tags=("c", "d", "e")))
+    database.write(partial(add, slugs=("c", "d", "e")))
     assert uses(database, acme) == dict.fromkeys(FIVE, 1)
     assert len(rows_of(database, acme, QuestionTag)) == MAX_TAGS
 
 
-def test_a_full_question_may_be_registered_again_with_what_it_bears(database: Database, sites: Sites) -> None:
+def test_a_question_that_is_registered_again_keeps_its_tags(database: Database, sites: Sites) -> None:
+    """Asking again is a repeated request, and no way around the right to edit tags, its limits and the audit log."""
     acme, _ = sites
     register = partial(register_question, tenant_id=acme.tenant_id, content=content(), now=NOW)
-    database.write(partial(register, tags=FIVE))
+    database.write(partial(register, tags=FIVE[:2]))
 
-    for tags in (FIVE, FIVE[:1], ()):
+    for tags in (FIVE, FIVE[:1], ("f",), ()):
         assert not database.write(partial(register, tags=tags))
-    with pytest.raises(Invalid):
-        database.write(partial(register, tags=("f",)))
 
-    assert uses(database, acme) == dict.fromkeys(FIVE, 1)
+    assert uses(database, acme) == dict.fromkeys(FIVE[:2], 1)
+
+
+def test_a_question_that_a_webhook_has_registered_gets_the_tags_of_who_asks(database: Database, sites: Sites) -> None:
+    acme, _ = sites
+    register = partial(register_question, tenant_id=acme.tenant_id, content=content(), now=NOW)
+    database.write(register)
+
+    assert not database.write(partial(register, tags=FIVE[:2]))
+
+    assert uses(database, acme) == dict.fromkeys(FIVE[:2], 1)
 
 
 def test_tags_of_other_questions_and_sites_do_not_count(database: Database, sites: Sites) -> None:
