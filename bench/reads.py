@@ -44,7 +44,7 @@ def count_lists(count: Count, community: Community) -> None:
         ("of an author", f"author={ALICE}"),
         ("of a page", f"page={ENG_PAGE}"),
         ("watched", "watching=true"),
-        ("mine", "mine=true"),
+        ("answerable", "answerable=true"),
         ("asked in a time", f"askedFrom={day}"),
     ):
         listed(f"a space's, {name}", f"{here}&{query}")

@@ -93,8 +93,10 @@ def check_may_moderate(grants: Grants) -> None:
         raise Forbidden("Only a moderator may do this: somebody who may delete questions in this space.")
 
 
-def may_delete_question(grants: Grants, *, asker: AccountId | None, account: AccountId) -> bool:
-    return grants.questions.view and (asker == account or may_moderate(grants))
+def may_delete_question(
+    grants: Grants, *, asker: AccountId | None, account: AccountId, answered_by_others: bool
+) -> bool:
+    return may_moderate(grants) or (grants.questions.view and asker == account and not answered_by_others)
 
 
 def check_may_delete_question(

@@ -6,7 +6,7 @@ from sqlalchemy import literal
 from sqlalchemy.orm import Session
 
 from lib.audit import append_audit
-from lib.errors import NotFound
+from lib.errors import NotFound, PreconditionFailed
 from lib.events import EventKind, Subject
 from lib.outbox import append_events
 from lib.principal import ContentId, Principal
@@ -14,16 +14,24 @@ from lib.sql import rows_changed, select_rows, update_rows
 from lib.tenancy import account_ref
 from questions_api.model import Answer, Question, state_from
 from questions_api.posts import QuestionHead, lock_question
+from questions_api.questions.rows import accepted_answers
 
 
 def accept_only(
-    session: Session, principal: Principal, question: QuestionHead, answer_id: ContentId | None, *, now: datetime
+    session: Session,
+    principal: Principal,
+    question: QuestionHead,
+    answer_id: ContentId | None,
+    *,
+    expected: int | None = None,
+    now: datetime,
 ) -> None:
     """Makes the answer the only accepted one, or none with None. Accepting what is accepted changes nothing.
 
     Two acceptances at once come one after the other, so that one answer is accepted in the end.
+    `PreconditionFailed` where the question is not of the `expected` version.
     """
-    accepted = _lock_and_read(session, principal, question)
+    accepted = _lock_and_read(session, principal, question, expected)
     _forget_removed(session, principal, question)
     if accepted == (set() if answer_id is None else {answer_id}):
         return
@@ -41,32 +49,37 @@ def set_accepted(
     answer_id: ContentId,
     *,
     accepted: bool,
+    expected: int | None = None,
     now: datetime,
 ) -> None:
-    """Accepts one answer beside others, or takes that back, where the space accepts several."""
-    held = _lock_and_read(session, principal, question)
+    """Accepts one answer beside others, or takes that back, where the space accepts several.
+
+    `PreconditionFailed` where the question is not of the `expected` version.
+    """
+    held = _lock_and_read(session, principal, question, expected)
     if (answer_id in held) == accepted:
         return
     _mark(session, principal, question, answer_id, accepted=accepted, now=now)
     _count(session, principal, question, held, held | {answer_id} if accepted else held - {answer_id}, now=now)
 
 
-def _lock_and_read(session: Session, principal: Principal, question: QuestionHead) -> set[ContentId]:
+def _lock_and_read(
+    session: Session, principal: Principal, question: QuestionHead, expected: int | None
+) -> set[ContentId]:
     tenant_id, question_id = principal.tenant_id, question.item.id
     if not lock_question(session, tenant_id, question_id):
         raise NotFound
-    live = session.scalar(
-        select_rows(tenant_id, Question.id).where(Question.id == question_id, Question.deleted_at.is_(None))
+    version = session.scalar(
+        select_rows(tenant_id, Question.version).where(Question.id == question_id, Question.deleted_at.is_(None))
     )
-    if live is None:
+    if version is None:
         raise NotFound
-    return set(
-        session.scalars(
-            select_rows(tenant_id, Answer.id).where(
-                Answer.question_id == question_id, Answer.accepted_at.is_not(None), Answer.deleted_at.is_(None)
-            )
-        )
-    )
+    accepted = accepted_answers(session, tenant_id, question_id)
+    if expected not in {None, version}:
+        # Confluence might hide a guarded one from the caller.
+        standing = [str(answer_id) for answer_id, is_guarded in accepted.items() if not is_guarded]
+        raise PreconditionFailed(current={"acceptedAnswerIds": standing, "version": version})
+    return set(accepted)
 
 
 def _forget_removed(session: Session, principal: Principal, question: QuestionHead) -> None:
@@ -74,7 +87,7 @@ def _forget_removed(session: Session, principal: Principal, question: QuestionHe
     session.execute(
         update_rows(principal.tenant_id, Answer)
         .where(Answer.question_id == question.item.id, Answer.accepted_at.is_not(None), Answer.deleted_at.is_not(None))
-        .values(accepted_at=None, accepted_by_ref=None, contested_at=None)
+        .values(accepted_at=None, accepted_by_ref=None)
     )
 
 
@@ -92,7 +105,7 @@ def _mark(
     changed = session.execute(
         update_rows(tenant_id, Answer)
         .where(Answer.question_id == question_id, Answer.id == answer_id, Answer.deleted_at.is_(None))
-        .values(accepted_at=now if accepted else None, accepted_by_ref=actor_ref, contested_at=None)
+        .values(accepted_at=now if accepted else None, accepted_by_ref=actor_ref)
     )
     if rows_changed(changed) != 1:
         raise NotFound("That answer does not belong to this question.")

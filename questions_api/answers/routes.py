@@ -19,10 +19,11 @@ from questions_api.answers.converting import (
 from questions_api.answers.listings import list_answers, read_answer
 from questions_api.blueprint import blueprint
 from questions_api.policy import check_may_accept, check_may_answer, check_may_change_answer
-from questions_api.posts import WrongContainer, check_registrable
+from questions_api.posts import WrongContainer, answer_item, check_registrable
 from questions_api.questions.links import shown_detail
+from questions_api.questions.moving import put_into_trash
 from questions_api.questions.schemas import QuestionDetail
-from questions_api.seeing import see_answer, see_question, space_of
+from questions_api.seeing import see_answer, see_answer_of, see_question, space_of, visible_items
 from questions_api.wire import after_cursor, next_cursor
 
 question_answers = Resource(blueprint, "api_question_answers", "api/v1/questions/{questionId}/answers")
@@ -56,7 +57,9 @@ def read_answers(call: Call, query: schemas.AnswersQuery) -> schemas.AnswerPage:
     name = f"answers:{question_id}"
     after = after_cursor(call, name, query.cursor) or ()
     rows = call.read(partial(list_answers, principal=call.principal, question_id=question_id))
-    ranked = sorted((schemas.answer_rank(row, seen.grants), row) for row in rows)
+    space_id = seen.head.item.space_id
+    visible = visible_items(call, (answer_item(row.id, space_id, is_guarded=row.is_guarded) for row in rows))
+    ranked = sorted((schemas.answer_rank(row, seen.grants), row) for row in rows if row.id in visible)
     page = [(rank, row) for rank, row in ranked if rank > after][: query.limit]
     has_more = bool(page) and page[-1][0] < ranked[-1][0]
     return {
@@ -124,7 +127,7 @@ def delete(call: Call, _: Nothing) -> Reply:
     """Puts the answer into Confluence's trash, as the caller: its author or a moderator."""
     seen = see_answer(call, for_write=True)
     check_may_change_answer(seen.grants, author=seen.head.author_id, account=call.account_id)
-    call.services.confluence.delete_content(call.caller, seen.head.id)
+    put_into_trash(call.services.confluence, call.caller, seen.head.id)
     call.write(partial(remove_answer, principal=call.principal, answer=seen.head, now=call.now))
     return Reply(status=204)
 
@@ -142,24 +145,36 @@ def make_comment(call: Call, _: Nothing) -> Reply:
     return Reply({"commentId": str(comment_id)}, 201)
 
 
-@question_accepted.operation("PUT", takes=schemas.AcceptBody, returns=QuestionDetail, failures=(Forbidden, NotFound))
+@question_accepted.operation(
+    "PUT",
+    takes=schemas.AcceptBody,
+    returns=QuestionDetail,
+    failures=(Forbidden, NotFound, Conflict),
+    if_match=True,
+)
 def accept(call: Call, body: schemas.AcceptBody) -> QuestionDetail:
-    """Accepts the answer, beside others where the space accepts several, or none with null."""
+    """Accepts the answer, beside others where the space accepts several, or none with null. If-Match names the
+    question's version.
+    """
     seen = see_question(call, for_write=True)
     head = seen.head
     check_may_accept(seen.grants, asker=head.author_id, account=call.account_id)
     chosen = None if body.answer_id is None else ContentId(int(body.answer_id))
+    if chosen is not None:
+        see_answer_of(call, chosen, for_write=True)
     if chosen is not None and _several_accepted(call, head.item.space_id):
         work = partial(set_accepted, principal=call.principal, question=head, answer_id=chosen, accepted=True)
     else:
         work = partial(accept_only, principal=call.principal, question=head, answer_id=chosen)
-    call.write(partial(work, now=call.now))
+    call.write(partial(work, expected=call.if_match, now=call.now))
     return shown_detail(call, head.item.id)
 
 
-@answer_accepted.operation("PUT", returns=QuestionDetail, failures=(Forbidden, NotFound))
+@answer_accepted.operation("PUT", returns=QuestionDetail, failures=(Forbidden, NotFound, Conflict), if_match=True)
 def accept_answer(call: Call, _: Nothing) -> QuestionDetail:
-    """Accepts the answer: beside others where the space accepts several, else in their place."""
+    """Accepts the answer: beside others where the space accepts several, else in their place. If-Match names the
+    question's version.
+    """
     seen = see_answer(call, for_write=True)
     question = seen.head.question
     check_may_accept(seen.grants, asker=question.author_id, account=call.account_id)
@@ -167,16 +182,16 @@ def accept_answer(call: Call, _: Nothing) -> QuestionDetail:
         work = partial(set_accepted, principal=call.principal, question=question, accepted=True)
     else:
         work = partial(accept_only, principal=call.principal, question=question)
-    call.write(partial(work, answer_id=seen.head.id, now=call.now))
+    call.write(partial(work, answer_id=seen.head.id, expected=call.if_match, now=call.now))
     return shown_detail(call, question.item.id)
 
 
-@answer_accepted.operation("DELETE", returns=QuestionDetail, failures=(Forbidden, NotFound))
+@answer_accepted.operation("DELETE", returns=QuestionDetail, failures=(Forbidden, NotFound, Conflict), if_match=True)
 def unaccept_answer(call: Call, _: Nothing) -> QuestionDetail:
-    """Takes back that the answer is accepted; others stay accepted."""
+    """Takes back that the answer is accepted; others stay accepted. If-Match names the question's version."""
     seen = see_answer(call, for_write=True)
     question = seen.head.question
     check_may_accept(seen.grants, asker=question.author_id, account=call.account_id)
     work = partial(set_accepted, principal=call.principal, question=question, answer_id=seen.head.id)
-    call.write(partial(work, accepted=False, now=call.now))
+    call.write(partial(work, accepted=False, expected=call.if_match, now=call.now))
     return shown_detail(call, question.item.id)

@@ -38,7 +38,9 @@ class AnswersQuery(PageQuery):
 
 
 class AnswerView(TypedDict):
-    """A former user has no `authorId`. `contestedAt`: since when somebody says that it is no longer valid."""
+    """A former user has no `authorId`. `contestedAt`: since when somebody says that an accepted answer is no longer
+    valid; null for answers that are not accepted.
+    """
 
     id: str
     questionId: str
@@ -64,7 +66,7 @@ def answer_view(row: AnswerRow, grants: Grants) -> AnswerView:
         "createdAt": time_view(row.created_at),
         "acceptedAt": moment_view(row.accepted_at),
         "acceptedById": row.accepted_by_id,
-        "contestedAt": moment_view(row.contested_at),
+        "contestedAt": None if row.accepted_at is None else moment_view(row.contested_at),
     }
     if grants.votes.view:
         view["score"] = row.score

@@ -17,6 +17,7 @@ from lib.tenancy import account_ref
 from questions_api.model import CloseReason, Question, QuestionState, state_from
 from questions_api.posts import lock_question
 from questions_api.questions.duplicates import check_original
+from questions_api.questions.moving import ChangedMeanwhile
 from questions_api.questions.tag_editing import edit_tags
 
 MAX_PINS = 5
@@ -98,6 +99,7 @@ def change_question(
     question_id: ContentId,
     wanted: Changes,
     *,
+    space_id: SpaceId,
     grants: Grants,
     settings: SpaceSettings,
     expected: int | None,
@@ -105,12 +107,15 @@ def change_question(
 ) -> None:
     """Makes all of the changes or none. What stands already changes nothing and is not refused.
 
-    `PreconditionFailed` where the question is not of the version that the caller based the changes on,
-    `ClosedOtherwise` where it is closed and not as wanted. That the caller moderates is checked before.
+    `space_id` is the space of `grants` and `settings`; `ChangedMeanwhile` where the question has left it since.
+    `PreconditionFailed` where it is not of the version that the caller based the changes on, `ClosedOtherwise`
+    where it is closed and not as wanted. That the caller moderates is checked before.
     """
     tenant_id = principal.tenant_id
     _hold(session, tenant_id, question_id, wanted)
     standing = _standing(session, tenant_id, question_id)
+    if standing.space_id != space_id:
+        raise ChangedMeanwhile(current={"version": standing.version})
     if expected is not None and expected != standing.version:
         raise PreconditionFailed(current=standing.current)
     steps = [

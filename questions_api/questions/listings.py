@@ -11,16 +11,15 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, exists, literal_column, or_, select, union, union_all
+from sqlalchemy import Select, and_, bindparam, exists, func, literal_column, or_, select, union, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from lib.principal import AccountId, Principal, SpaceId, TenantId
-from lib.sql import run_bound, select_rows
+from lib.sql import run_bound, select_bound
 from lib.tenancy import AccountRow
 from questions_api.model import ORDER_KEYS, Question, QuestionState
 from questions_api.questions.rows import QuestionRow, milliseconds, moment_at, question_row, questions_select
-from questions_api.tags.model import QuestionTag, Tag, TagExpert
-from questions_api.tags.tagging import tag_ids
+from questions_api.tags.model import QuestionTag, Tag, TagExpert, TagSynonym
 from questions_api.watches.model import Watch, WatchKind
 
 RARE_TAG = 2000
@@ -75,10 +74,15 @@ class ListFilter:
     container_id: int | None = None
     is_watching: bool = False
     """Questions that the viewer watches."""
-    is_mine: bool = False
+    is_answerable: bool = False
     """Others' questions under the tags that the viewer watches or is an expert on."""
     asked_from: datetime | None = None
     asked_before: datetime | None = None
+
+    @property
+    def is_by_tags(self) -> bool:
+        """Whether what the list holds tells of tags, which not everybody may see."""
+        return self.tag is not None or self.is_answerable
 
 
 class _Driver(StrEnum):
@@ -89,6 +93,8 @@ class _Driver(StrEnum):
     AUTHOR = "author"
     CONTAINER = "container"
     WATCH = "watch"
+    MINE = "mine"
+    """The questions under the viewer's tags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +153,10 @@ def _condition(name: str) -> Any:
                 Question.container_id == bindparam("container_id"),
                 Question.container_kind.in_(("page", "blogpost")),
             )
-        case "tag":
-            return _bears([bindparam("tag_id")])
-        case "mine":
-            return and_(
-                _bears(_my_tags()),
-                or_(Question.author_ref != _account("viewer"), _account("viewer").is_(None)),
-            )
+        case "tag" | "mine":
+            return _bears([bindparam("tag_id")] if name == "tag" else _my_tags())
+        case "by_others":
+            return or_(Question.author_ref != _account("viewer"), _account("viewer").is_(None))
         case "from":
             return Question.created_at >= bindparam("asked_from", type_=Question.created_at.type)
         case _:
@@ -179,6 +182,11 @@ def _base(shape: _Shape, key: Any) -> Select[Any]:
                 Watch.target_kind == WatchKind.QUESTION.value,
                 ~Watch.is_muted,
             )
+        case _Driver.MINE:
+            under = select(QuestionTag.question_id).where(
+                QuestionTag.tenant_id == _TENANT, QuestionTag.tag_id.in_(_my_tags())
+            )
+            found = found.where(Question.tenant_id == _TENANT, Question.id.in_(under))
         case _:
             found = found.where(Question.tenant_id == _TENANT)
     conditions = [_condition(name) for name in sorted(shape.conditions)]
@@ -241,15 +249,22 @@ class _Tag:
     is_rare: bool
 
 
+_USED = select_bound(Tag, Tag.tag_id, Tag.use_count).where(Tag.slug == bindparam("slug"))
+_USED_BY_SYNONYM = (
+    select_bound(Tag, Tag.tag_id, Tag.use_count)
+    .join(TagSynonym, and_(TagSynonym.tenant_id == Tag.tenant_id, TagSynonym.tag_id == Tag.tag_id))
+    .where(TagSynonym.slug == bindparam("slug"))
+)
+_USED_MINE = select_bound(Tag, func.sum(Tag.use_count)).where(Tag.tag_id.in_(_my_tags()))
+
+
 def _find_tag(session: Session, tenant_id: TenantId, slug: str) -> _Tag | None:
-    row = session.execute(select_rows(tenant_id, Tag.tag_id, Tag.use_count).where(Tag.slug == slug)).first()
-    if row is None:
-        tag_id = tag_ids(session, tenant_id, (slug,)).get(slug)
-        return None if tag_id is None else _Tag(tag_id, is_rare=False)
-    return _Tag(row.tag_id, row.use_count <= RARE_TAG)
+    values = {"tenant_id": tenant_id, "slug": slug}
+    row = run_bound(session, _USED, values).first() or run_bound(session, _USED_BY_SYNONYM, values).first()
+    return None if row is None else _Tag(row.tag_id, row.use_count <= RARE_TAG)
 
 
-def _driver(wanted: ListFilter, order: Order, tag: _Tag | None) -> _Driver:
+def _driver(session: Session, principal: Principal, wanted: ListFilter, order: Order, tag: _Tag | None) -> _Driver:
     if wanted.container_id is not None:
         return _Driver.CONTAINER
     if wanted.is_watching:
@@ -258,6 +273,10 @@ def _driver(wanted: ListFilter, order: Order, tag: _Tag | None) -> _Driver:
         return _Driver.AUTHOR
     if tag is not None and (tag.is_rare or order is Order.NEWEST):
         return _Driver.TAG
+    if wanted.is_answerable:
+        values = {"tenant_id": principal.tenant_id, "viewer": principal.account_id}
+        used = run_bound(session, _USED_MINE, values).scalar()
+        return _Driver.MINE if (used or 0) <= RARE_TAG else _Driver.ORDER
     return _Driver.ORDER
 
 
@@ -268,7 +287,8 @@ def _conditions(wanted: ListFilter, driver: _Driver, hidden: frozenset[SpaceId])
         "author": wanted.author_id is not None,
         "container": wanted.container_id is not None,
         "tag": wanted.tag is not None and driver is not _Driver.TAG,
-        "mine": wanted.is_mine,
+        "mine": wanted.is_answerable and driver is not _Driver.MINE,
+        "by_others": wanted.is_answerable,
         "from": wanted.asked_from is not None,
         "before": wanted.asked_before is not None,
     }
@@ -292,7 +312,7 @@ def list_questions(
     tag = None if wanted.tag is None else _find_tag(session, principal.tenant_id, wanted.tag)
     if wanted.tag is not None and tag is None:
         return []
-    driver = _driver(wanted, order, tag)
+    driver = _driver(session, principal, wanted, order, tag)
     shape = _Shape(
         order,
         driver,

@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from lib.audit import append_audit
-from lib.confluence import Caller, Confluence, Content, Place
-from lib.errors import Forbidden, NotFound, Unacceptable
+from lib.confluence import Caller, Confluence, ConfluenceRefused, Content, Place
+from lib.errors import Conflict, Forbidden, NotFound, Unacceptable
 from lib.grants import Grants
 from lib.principal import AccountId, ContentId, Principal, TenantId
 from lib.sql import select_rows, update_rows
@@ -25,8 +25,15 @@ class NotRestored(Unacceptable):
     detail = "Confluence left the question in the trash."
 
 
+class ChangedMeanwhile(Conflict):
+    """`current` says what Confluence shows the caller now."""
+
+    code = "changed-meanwhile"
+    detail = "Somebody else has just changed this in Confluence; read it again."
+
+
 def check_may_arrange(grants: Grants, *, asker: AccountId | None, account: AccountId) -> None:
-    """Moving a question, or relating it to another: its asker or a moderator."""
+    """Moving a question, or linking it with another: its asker or a moderator."""
     check_may_view(grants)
     if asker != account and not may_moderate(grants):
         raise Forbidden("Only the asker or a moderator may do this to a question.")
@@ -49,6 +56,36 @@ def is_answered_by_others(session: Session, tenant_id: TenantId, question: Quest
     return session.execute(others.limit(1)).first() is not None
 
 
+def _check_was_first(refused: ConfluenceRefused, confluence: Confluence, caller: Caller, content_id: ContentId) -> None:
+    """Tells the slower of two what stands: Confluence refuses to change a version that is no longer the last one."""
+    if refused.status != 409:
+        return
+    content = confluence.content(caller, content_id)
+    if content is None:
+        raise NotFound from refused
+    current: dict[str, object] = {
+        "status": content.status,
+        "spaceId": str(content.space_id),
+        "containerKind": content.container_kind,
+        "containerId": str(content.container_id),
+    }
+    raise ChangedMeanwhile(current=current) from refused
+
+
+def put_into_trash(confluence: Confluence, caller: Caller, content_id: ContentId) -> None:
+    """Deletes a question or an answer in Confluence; `NotFound` where somebody else just has."""
+    try:
+        confluence.delete_content(caller, content_id)
+    except ConfluenceRefused as refused:
+        if refused.status == 404:
+            # Where it is still there, it is the right to delete that Confluence misses.
+            content = confluence.content(caller, content_id)
+            if content is None or content.status != "current":
+                raise NotFound from refused
+        _check_was_first(refused, confluence, caller, content_id)
+        raise
+
+
 def remove_question(session: Session, principal: Principal, question: QuestionHead, *, now: datetime) -> None:
     """Follows a deletion that Confluence has done; that of somebody else's question is audited."""
     question_id = question.item.id
@@ -57,13 +94,20 @@ def remove_question(session: Session, principal: Principal, question: QuestionHe
 
 
 def restored(confluence: Confluence, caller: Caller, question_id: ContentId) -> Content:
-    """The question, out of Confluence's trash; `NotFound` where the caller may not see it there."""
+    """The question, out of Confluence's trash; `NotFound` where the caller may not see it there.
+
+    `ChangedMeanwhile` where somebody else was quicker.
+    """
     written = confluence.written(caller, question_id)
     if written is None or written.content.type != confluence.type_of("question"):
         raise NotFound
     if written.content.status == "current":
         return written.content
-    content = confluence.update_content(caller, written)
+    try:
+        content = confluence.update_content(caller, written)
+    except ConfluenceRefused as refused:
+        _check_was_first(refused, confluence, caller, question_id)
+        raise
     if content.status != "current":
         raise NotRestored
     return content
@@ -81,13 +125,20 @@ def is_at(content: Content, place: Place) -> bool:
 
 
 def moved(confluence: Confluence, caller: Caller, question_id: ContentId, place: Place) -> Content:
-    """The question at its new place, as Confluence answers it; `NotMoved` where it stayed."""
+    """The question at its new place, as Confluence answers it; `NotMoved` where it stayed.
+
+    `ChangedMeanwhile` where somebody else was quicker, wherever that one has moved it.
+    """
     written = confluence.written(caller, question_id)
     if written is None or written.content.status != "current":
         raise NotFound
     if is_at(written.content, place):
         return written.content
-    content = confluence.update_content(caller, written, place=place)
+    try:
+        content = confluence.update_content(caller, written, place=place)
+    except ConfluenceRefused as refused:
+        _check_was_first(refused, confluence, caller, question_id)
+        raise
     if not is_at(content, place):
         raise NotMoved
     return content

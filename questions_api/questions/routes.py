@@ -1,5 +1,6 @@
 """HTTP routes of questions under /api/v1."""
 
+from dataclasses import replace
 from functools import partial
 
 from lib.confluence import Place
@@ -29,20 +30,21 @@ from questions_api.questions.links import (
     visible_among,
     visible_page,
 )
-from questions_api.questions.listings import Order
+from questions_api.questions.listings import ListFilter, Order
 from questions_api.questions.moving import (
     check_may_arrange,
     check_may_restore,
     is_answered_by_others,
     move_question,
     moved,
+    put_into_trash,
     remove_question,
     restore_question,
     restored,
 )
-from questions_api.questions.reading import Page, Wanted, page_of, pinned_page
+from questions_api.questions.reading import Page, Wanted, page_of
 from questions_api.questions.tag_editing import ask_question
-from questions_api.seeing import grants_in, see_question, see_question_of, space_of
+from questions_api.seeing import check_not_archived, grants_believed, grants_in, see_question, see_question_of, space_of
 from questions_api.tags.slugs import normalise, slugs_of
 from questions_api.wire import after_cursor, next_cursor
 
@@ -80,21 +82,26 @@ def _slug(text: str | None) -> str | None:
 
 @questions.operation("GET", takes=schemas.ListQuery, returns=schemas.QuestionPage, failures=(NotFound,))
 def list_questions(call: Call, query: schemas.ListQuery) -> schemas.QuestionPage:
-    """Questions of a space or of all spaces. Without the right to see votes, orders by votes fall back to newest."""
-    wanted, order, grants = schemas.list_filter(query, _slug(query.tag)), query.order, None
+    """Questions of a space or of all spaces. Without the right to see votes, a space's orders by votes (`votes`, `hot`)
+    fall back to newest; over the whole site, they leave out the spaces whose votes the caller may not see. Filters by
+    tags (`tag`, `answerable`) find nothing where the caller may not see tags.
+    """
+    wanted, order = schemas.list_filter(query, _slug(query.tag)), query.order
     if wanted.space_id is not None:
         grants = grants_in(call, wanted.space_id)
         check_may_view(grants)
         if order.needs_votes and not grants.votes.view:
             order = Order.NEWEST
-        if wanted.tag is not None and not grants.tags.view:
+        if wanted.is_by_tags and not grants.tags.view:
             return {"items": [], "next": None}
     name = schemas.list_name(query, order)
     after = after_cursor(call, name, query.cursor)
-    page = page_of(call, Wanted(wanted, order, query.limit, after))
+    # Above the first page of all of a space's questions only.
+    has_pinned = wanted.space_id is not None and wanted == ListFilter(wanted.space_id) and after is None
+    page = page_of(call, Wanted(wanted, order, query.limit, after, has_pinned=has_pinned))
     found: schemas.QuestionPage = {"items": _views(page), "next": next_cursor(call, name, page.next_position)}
-    if wanted.space_id is not None and grants is not None and wanted == type(wanted)(wanted.space_id) and after is None:
-        found["pinned"] = _views(pinned_page(call, wanted.space_id, grants))
+    if has_pinned:
+        found["pinned"] = _views(replace(page, rows=page.pinned))
     hide_originals(call, (*found["items"], *found.get("pinned", ())))
     return found
 
@@ -104,7 +111,7 @@ def list_questions(call: Call, query: schemas.ListQuery) -> schemas.QuestionPage
     takes=schemas.AskBody,
     returns=schemas.QuestionDetail,
     statuses=(201, 200),
-    failures=(Forbidden, NotFound, Unacceptable),
+    failures=(Forbidden, NotFound, Conflict, Unacceptable),
 )
 def ask(call: Call, body: schemas.AskBody) -> Reply:
     """Registers a question that the caller has created in Confluence; 200 when it is registered already."""
@@ -156,6 +163,7 @@ def change(call: Call, body: schemas.ChangeBody) -> schemas.QuestionDetail:
         principal=call.principal,
         question_id=question_id,
         wanted=wanted,
+        space_id=seen.head.item.space_id,
         grants=seen.grants,
         settings=space_of(call, seen.head.item.space_id).settings,
         expected=call.if_match,
@@ -184,7 +192,7 @@ def delete(call: Call, _: Nothing) -> Reply:
     check_may_delete_question(
         seen.grants, asker=seen.head.author_id, account=call.account_id, answered_by_others=answered
     )
-    call.services.confluence.delete_content(call.caller, seen.head.item.id)
+    put_into_trash(call.services.confluence, call.caller, seen.head.item.id)
     call.write(partial(remove_question, principal=call.principal, question=seen.head, now=call.now))
     return Reply(status=204)
 
@@ -196,8 +204,9 @@ def restore(call: Call, _: Nothing) -> schemas.QuestionDetail:
     """Takes a removed question out of Confluence's trash, as the caller, with all its votes and answers."""
     question_id = call.content_id("questionId")
     head = call.read(partial(find_removed_question, tenant_id=call.tenant_id, question_id=question_id))
-    grants = grants_in(call, head.item.space_id, for_write=True)
+    grants = grants_believed(call, head.item.space_id, for_write=True)
     check_may_restore(grants, asker=head.author_id, account=call.account_id)
+    check_not_archived(call, head.item.space_id, grants)
     content = restored(call.services.confluence, call.caller, question_id)
     call.services.grants.note_seen(call.installation, call.account_id, question_id)
     call.write(partial(restore_question, principal=call.principal, content=content, now=call.now))
@@ -240,23 +249,23 @@ def _links(call: Call, question_id: ContentId) -> schemas.LinksView:
     linked = call.read(partial(linked_questions, principal=call.principal, question_id=question_id))
     views = {view["id"]: view for view in _views(visible_page(call, linked.rows, linked.tags))}
     hide_originals(call, views.values())
-    duplicates, related = (
+    duplicates, others = (
         [views[str(row.item.id)] for row in rows if str(row.item.id) in views]
-        for rows in (linked.duplicates, linked.related)
+        for rows in (linked.duplicates, linked.linked)
     )
     original = None if linked.original is None else views.get(str(linked.original.item.id))
-    return {"duplicateOf": original, "duplicates": duplicates, "related": related}
+    return {"duplicateOf": original, "duplicates": duplicates, "linked": others}
 
 
 @question_links.operation("GET", returns=schemas.LinksView, failures=(NotFound,))
 def read_links(call: Call, _: Nothing) -> schemas.LinksView:
-    """What the question duplicates, what duplicates it, and what people have related to it."""
+    """What the question duplicates, what duplicates it, and what people have linked it with."""
     return _links(call, see_question(call).head.item.id)
 
 
 @question_link.operation("PUT", returns=schemas.LinksView, failures=(Forbidden, NotFound, Conflict, Unacceptable))
 def link(call: Call, _: Nothing) -> schemas.LinksView:
-    """Relates the question to the other one, which the caller must see as well. Its asker or a moderator may."""
+    """Links the question with the other one, which the caller must see as well. Its asker or a moderator may."""
     seen = see_question(call, for_write=True)
     check_may_arrange(seen.grants, asker=seen.head.author_id, account=call.account_id)
     other = see_question_of(call, call.content_id("otherId"))
@@ -265,7 +274,7 @@ def link(call: Call, _: Nothing) -> schemas.LinksView:
     return _links(call, seen.head.item.id)
 
 
-@question_link.operation("DELETE", statuses=(204,), failures=(Forbidden, NotFound))
+@question_link.operation("DELETE", statuses=(204,), failures=(Forbidden, NotFound, Conflict))
 def unlink(call: Call, _: Nothing) -> Reply:
     """Takes that back; also where the caller has lost sight of the other question."""
     seen = see_question(call, for_write=True)

@@ -56,12 +56,18 @@ class ListQuery(PageQuery):
 
     space: Id | None = None
     order: Order = Order.NEWEST
-    state: StateFilter | None = None
+    state: Annotated[
+        StateFilter | None,
+        Field(
+            description="`answered` means having an answer, accepted or not; `unresolved`, having none accepted. "
+            "`open` is all that is not closed."
+        ),
+    ] = None
     tag: TagText | None = None
     author: AccountText | None = None
     page: Id | None = None
     watching: Literal["true"] | None = None
-    mine: Annotated[
+    answerable: Annotated[
         Literal["true"] | None, Field(description="Others' questions under tags the caller watches or is an expert on.")
     ] = None
     asked_from: AwareDatetime | None = None
@@ -126,7 +132,7 @@ class LinksView(TypedDict):
 
     duplicateOf: QuestionView | None
     duplicates: list[QuestionView]
-    related: list[QuestionView]
+    linked: list[QuestionView]
 
 
 def changes_of(body: ChangeBody) -> Changes:
@@ -179,7 +185,7 @@ def list_filter(query: ListQuery, tag: str | None) -> ListFilter:
         author_id=None if query.author is None else AccountId(query.author),
         container_id=None if query.page is None else int(query.page),
         is_watching=query.watching is not None,
-        is_mine=query.mine is not None,
+        is_answerable=query.answerable is not None,
         asked_from=query.asked_from,
         asked_before=query.asked_before,
     )
@@ -229,25 +235,41 @@ def question_detail(
     grants: Grants,
     settings: SpaceSettings,
     viewer: AccountId,
-    has_answered: bool = False,
+    is_read_only: bool = False,
 ) -> QuestionDetail:
-    """`has_answered`: whether there is an answer by the viewer, which may be the only one each person has."""
+    """`is_read_only`: nothing may be changed by anybody, because the space is archived or the site unlicensed."""
+    watch = None if question.is_muted is None else "muted" if question.is_muted else "watching"
+    return {
+        **question_view(question.row, tags, grants),
+        "acceptedAnswerIds": [str(answer_id) for answer_id in accepted],
+        "closedAt": moment_view(question.row.closed_at),
+        "version": question.row.version,
+        "watch": watch,
+        "may": _NOTHING.copy() if is_read_only else _may(question, grants, settings, viewer=viewer),
+    }
+
+
+_NOTHING: May = {
+    "answer": False,
+    "vote": False,
+    "downvote": False,
+    "accept": False,
+    "moderate": False,
+    "delete": False,
+}
+
+
+def _may(question: WatchedQuestion, grants: Grants, settings: SpaceSettings, *, viewer: AccountId) -> May:
     row = question.row
     is_open = row.state != QuestionState.CLOSED and not row.is_locked
     may_vote = grants.votes.add and row.author_id != viewer
-    watch = None if question.is_muted is None else "muted" if question.is_muted else "watching"
     return {
-        **question_view(row, tags, grants),
-        "acceptedAnswerIds": [str(answer_id) for answer_id in accepted],
-        "closedAt": moment_view(row.closed_at),
-        "version": row.version,
-        "watch": watch,
-        "may": {
-            "answer": is_open and not (has_answered and settings.one_answer_each),
-            "vote": may_vote,
-            "downvote": may_vote and settings.downvotes_allowed,
-            "accept": may_accept(grants, asker=row.author_id, account=viewer),
-            "moderate": may_moderate(grants),
-            "delete": may_delete_question(grants, asker=row.author_id, account=viewer),
-        },
+        "answer": is_open and not (question.has_answered and settings.one_answer_each),
+        "vote": may_vote,
+        "downvote": may_vote and settings.downvotes_allowed,
+        "accept": may_accept(grants, asker=row.author_id, account=viewer),
+        "moderate": may_moderate(grants),
+        "delete": may_delete_question(
+            grants, asker=row.author_id, account=viewer, answered_by_others=question.is_answered_by_others
+        ),
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.person import ANSWER_TYPE, Answered, Person
+from local.person import ANSWER_TYPE, Answered, Person, send
 from tests.api.conftest import ENG, HR, MKT, Cast, title
 from tests.api.waiting import eventually
 
@@ -90,6 +90,28 @@ def test_answers_are_accepted_one_by_one(cast: Cast) -> None:
     for method in ("PUT", "DELETE"):
         assert code(cast.bob.api(method, f"/answers/{first}/accepted")) == (403, "forbidden")
         assert code(cast.mallory.api(method, f"/answers/{first}/accepted")) == NOT_FOUND
+
+
+def test_who_accepts_on_an_old_version_is_told_what_stands(cast: Cast) -> None:
+    question = cast.alice.ask(ENG, title("Two at once"))
+    first, second = cast.bob.answer(question), cast.dave.answer(question)
+    tag = cast.carol.api("GET", f"/questions/{question}").headers["etag"]
+
+    def send_as(person: Person, method: str, path: str, body: object = None) -> Answered:
+        headers = {"Authorization": f"JWT {person.token()}", "If-Match": tag}
+        return send(method, f"{person.app}/api/v1{path}", headers=headers, body=body)
+
+    assert send_as(cast.alice, "PUT", f"/answers/{first}/accepted").status == 200
+    for method, path, body in (
+        ("PUT", f"/answers/{second}/accepted", None),
+        ("DELETE", f"/answers/{first}/accepted", None),
+        ("PUT", f"/questions/{question}/accepted", {"answerId": second}),
+    ):
+        late = send_as(cast.carol, method, path, body)
+        assert code(late) == (412, "precondition-failed")
+        assert late.body["current"] == {"acceptedAnswerIds": [first], "version": 2}
+    tag = cast.carol.api("GET", f"/questions/{question}").headers["etag"]
+    assert send_as(cast.carol, "PUT", f"/answers/{second}/accepted").body["acceptedAnswerIds"] == [second]
 
 
 def test_a_space_chooses_several_accepted_and_one_answer_each(cast: Cast) -> None:

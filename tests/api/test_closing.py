@@ -119,7 +119,7 @@ def test_what_is_hidden_stays_hidden_through_every_link(cast: Cast) -> None:
 
     assert cast.dave.api("GET", f"/questions/{question}").body["duplicateOf"] is None
     links = cast.dave.api("GET", f"/questions/{question}/links").body
-    assert links == {"duplicateOf": None, "duplicates": [], "related": []}
+    assert links == {"duplicateOf": None, "duplicates": [], "linked": []}
     daves = cast.dave.ask(ENG, title("Dave's"), tags=("leave",))
     assert cast.dave.api("GET", f"/questions/{daves}/related").body == {"items": [], "next": None}
     assert [item["id"] for item in cast.bob.api("GET", f"/questions/{daves}/related").body["items"]] == [hidden]
@@ -134,7 +134,7 @@ def test_what_is_hidden_stays_hidden_through_every_link(cast: Cast) -> None:
     ):
         assert code(refused) == NOT_FOUND
     shown = cast.bob.api("GET", f"/questions/{question}/links").body
-    assert (shown["duplicateOf"]["id"], [item["id"] for item in shown["related"]]) == (hidden, [hidden])
+    assert (shown["duplicateOf"]["id"], [item["id"] for item in shown["linked"]]) == (hidden, [hidden])
     assert cast.alice.api("DELETE", f"/questions/{question}/links/{hidden}").status == 204
 
 

@@ -1,10 +1,14 @@
 """Deleting, restoring and moving over HTTP: what Confluence did is what we show."""
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 
 from local.person import Answered, send
 from tests.api.conftest import ENG, ENG_PAGE, HR, Cast, title
 from tests.api.waiting import eventually
+from tests.races import at_once, succeeded
 
 NOT_FOUND = (404, "not-found")
 
@@ -42,11 +46,14 @@ def test_the_asker_deletes_and_a_moderator_restores_everything(cast: Cast) -> No
 def test_what_others_answered_is_not_the_askers_to_delete(cast: Cast) -> None:
     question = cast.alice.ask(ENG, title("Answered"))
     answer = cast.bob.answer(question)
+    assert not cast.alice.api("GET", f"/questions/{question}").body["may"]["delete"]
+    assert cast.carol.api("GET", f"/questions/{question}").body["may"]["delete"]
     assert code(cast.alice.api("DELETE", f"/questions/{question}")) == (409, "has-answers")
     assert code(cast.bob.api("DELETE", f"/questions/{question}")) == (403, "forbidden")
     assert code(cast.mallory.api("DELETE", f"/questions/{question}")) == NOT_FOUND
     assert status_in_confluence(cast, question) == "current"
     assert cast.bob.api("DELETE", f"/answers/{answer}").status == 204
+    assert cast.alice.api("GET", f"/questions/{question}").body["may"]["delete"]
     assert cast.alice.api("DELETE", f"/questions/{question}").status == 204
 
 
@@ -96,6 +103,27 @@ def test_what_is_deleted_below_a_restricted_page_is_restored_by_those_only_who_m
         assert code(cast.carol.api("POST", f"/questions/{question}/restore")) == NOT_FOUND
     finally:
         send("PUT", restriction, body={"accountIds": []})
+
+
+def test_of_two_who_move_or_delete_at_once_the_slower_is_told_so(cast: Cast) -> None:
+    """No refusal looks like a missing right: both had it."""
+    for _ in range(4):
+        question = cast.alice.ask(ENG, title("Both at once"))
+        path = f"/questions/{question}"
+        moves: list[Callable[[], Answered]] = [
+            partial(cast.alice.api, "POST", f"{path}/move", {"pageId": ENG_PAGE}),
+            partial(cast.carol.api, "POST", f"{path}/move", {"spaceId": HR}),
+        ]
+        outcomes = succeeded(at_once(moves))
+        assert {200} <= {outcome.status for outcome in outcomes} <= {200, 409}
+        for outcome in outcomes:
+            if outcome.status == 409:
+                assert outcome.body["code"] == "changed-meanwhile"
+                assert outcome.body["current"]["containerId"] in {ENG_PAGE, HR}
+        deletions = succeeded(at_once([partial(person.api, "DELETE", path) for person in (cast.alice, cast.carol)]))
+        assert {204} <= {outcome.status for outcome in deletions} <= {204, 404}
+        restored = succeeded(at_once([partial(cast.carol.api, "POST", f"{path}/restore")] * 2))
+        assert {200} <= {outcome.status for outcome in restored} <= {200, 404, 409}
 
 
 @pytest.mark.parametrize("path", ["restore", "move"])

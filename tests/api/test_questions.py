@@ -1,11 +1,20 @@
 """Asking, answering, voting, accepting and listing, with every intruder at each door."""
 
+import itertools
+from typing import Any
+
 import pytest
 
+from local.confluence.cast import ACME, APP_KEY, group_id
+from local.confluence.people import EVERYONE
 from local.person import ANSWER_TYPE, QUESTION_TYPE, Answered, Person, send
 from local.stack import Stack
-from tests.api.conftest import ENG, ENG_PAGE, HR, MKT, Cast, title
+from tests.api.conftest import ENG, ENG_PAGE, HR, MKT, Cast, grant, title
 from tests.api.waiting import eventually
+
+VOTE_TYPE = f"ac:{APP_KEY}:cq-vote"
+
+_numbers = itertools.count(1)
 
 
 def code(answer: Answered) -> tuple[int, str]:
@@ -216,13 +225,192 @@ def test_unanswered_lists_what_has_no_answer(cast: Cast) -> None:
     assert done not in listed
 
 
-def _all(person: Person, path: str) -> list[dict[str, object]]:
-    items, page = [], person.api("GET", path).body
-    items += page["items"]
-    while page["next"]:
-        page = person.api("GET", f"{path}&cursor={page['next']}").body
-        items += page["items"]
-    return items
+def _all(person: Person, path: str) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = []
+    cursor = ""
+    while True:
+        answer = person.api("GET", path + cursor)
+        assert answer.status == 200, answer.body
+        items += answer.body["items"]
+        if answer.body["next"] is None:
+            return items
+        cursor = f"&cursor={answer.body['next']}"
+
+
+def listed(person: Person, query: str) -> list[dict[str, Any]]:
+    return _all(person, f"/questions?limit=100&{query}")
+
+
+def ids(items: list[dict[str, Any]]) -> set[str]:
+    return {item["id"] for item in items}
+
+
+def moderate(cast: Cast, question: str, **change: object) -> None:
+    answer = cast.carol.api("PATCH", f"/questions/{question}", change)
+    assert answer.status == 200, answer.body
+
+
+def ask_on_page(person: Person, page: str) -> str:
+    question = person.create(QUESTION_TYPE, title("On a page"), "<p>?</p>", pageId=page)
+    assert person.api("POST", "/questions", {"contentId": question}).status in {200, 201}
+    return question
+
+
+@pytest.mark.parametrize(
+    ("state", "shown"),
+    [
+        ("open", {"unanswered", "answered", "accepted"}),
+        ("answered", {"answered", "accepted"}),
+        ("unanswered", {"unanswered"}),
+        ("unresolved", {"unanswered", "answered"}),
+        ("accepted", {"accepted"}),
+        ("closed", {"closed"}),
+    ],
+)
+def test_a_list_by_state_holds_what_is_in_that_state(cast: Cast, state: str, shown: set[str]) -> None:
+    questions = {name: cast.alice.ask(ENG, title(name)) for name in ("unanswered", "answered", "accepted", "closed")}
+    cast.bob.answer(questions["answered"])
+    cast.alice.accept(questions["accepted"], cast.bob.answer(questions["accepted"]))
+    cast.alice.accept(questions["closed"], cast.bob.answer(questions["closed"]))
+    moderate(cast, questions["closed"], state="closed", closeReason="outdated")
+
+    found = listed(cast.dave, f"space={ENG}&state={state}")
+
+    assert ids(found) & set(questions.values()) == {questions[name] for name in shown}
+    assert {item["state"] for item in found} == shown
+
+
+def test_a_list_by_author_holds_what_that_person_asked(cast: Cast) -> None:
+    hers, his, hidden = cast.alice.ask(ENG, title("Hers")), cast.bob.ask(ENG, title("His")), cast.alice.ask(HR, "Hers")
+
+    found = listed(cast.dave, f"author={cast.alice.account_id}")
+
+    assert ids(found) & {hers, his, hidden} == {hers}
+    assert {item["authorId"] for item in found} == {cast.alice.account_id}
+    assert listed(cast.dave, f"author={cast.mallory.account_id}") == []
+
+
+def test_a_list_by_page_holds_what_was_asked_there(cast: Cast) -> None:
+    here, elsewhere = ask_on_page(cast.alice, ENG_PAGE), cast.alice.ask(ENG, title("In the space"))
+
+    found = listed(cast.dave, f"page={ENG_PAGE}")
+
+    assert ids(found) & {here, elsewhere} == {here}
+    assert {item["containerId"] for item in found} == {ENG_PAGE}
+    assert listed(cast.mallory, f"page={ENG_PAGE}") == []
+
+
+def test_a_list_of_what_one_watches_holds_nothing_else(cast: Cast) -> None:
+    watched, muted, other = (cast.alice.ask(ENG, title("Watched?")) for _ in range(3))
+    assert cast.dave.api("PUT", f"/questions/{watched}/watch", {}).status == 200
+    assert cast.dave.api("PUT", f"/questions/{muted}/watch", {"muted": True}).status == 200
+
+    assert ids(listed(cast.dave, "watching=true")) & {watched, muted, other} == {watched}
+    assert ids(listed(cast.alice, "watching=true")) & {watched, muted, other} == {watched, muted, other}
+
+    assert cast.dave.api("DELETE", f"/questions/{watched}/watch").status == 200
+    assert ids(listed(cast.dave, "watching=true")) & {watched, muted, other} == set()
+
+
+def test_a_list_of_what_one_could_answer_holds_others_questions_under_ones_tags(cast: Cast) -> None:
+    tag = f"answerable-{next(_numbers)}"
+    tagged, own = cast.alice.ask(ENG, title("Tagged"), tags=(tag,)), cast.dave.ask(ENG, title("Own"), tags=(tag,))
+    other = cast.alice.ask(ENG, title("Other"), tags=(f"{tag}-not",))
+    assert ids(listed(cast.dave, "answerable=true")) & {tagged, own, other} == set()
+
+    assert cast.dave.api("PUT", f"/tags/{tag}/watch", {}).status == 200
+    assert ids(listed(cast.dave, "answerable=true")) & {tagged, own, other} == {tagged}
+    assert cast.dave.api("DELETE", f"/tags/{tag}/watch").status == 200
+    assert ids(listed(cast.dave, "answerable=true")) & {tagged, own, other} == set()
+
+
+def test_a_list_by_tag_holds_what_bears_it(cast: Cast) -> None:
+    tag = f"by-tag-{next(_numbers)}"
+    tagged, also = cast.alice.ask(ENG, title("Tagged"), tags=(tag, "ci")), cast.bob.ask(ENG, title("Also"), tags=(tag,))
+    cast.alice.ask(ENG, title("Other"), tags=("ci",))
+    hidden = cast.alice.ask(HR, title("Hidden"), tags=(tag,))
+
+    assert ids(listed(cast.dave, f"tag={tag}")) == {tagged, also}
+    assert ids(listed(cast.bob, f"tag={tag}")) == {tagged, also, hidden}
+    assert ids(listed(cast.bob, f"tag={tag.upper()}&space={HR}")) == {hidden}
+    assert listed(cast.bob, f"tag={tag}-unused") == []
+
+
+def test_a_list_by_time_holds_its_first_moment_and_not_its_last(cast: Cast) -> None:
+    author = f"author={cast.alice.account_id}"
+    asked = [cast.alice.ask(ENG, title("When?")) for _ in range(3)]
+    first, second, third = (cast.alice.api("GET", f"/questions/{question}").body["createdAt"] for question in asked)
+    assert first < second < third
+
+    def within(query: str) -> list[str]:
+        found = ids(listed(cast.dave, f"{author}&{query}"))
+        return [question for question in asked if question in found]
+
+    assert within(f"askedFrom={second}") == asked[1:]
+    assert within(f"askedBefore={second}") == asked[:1]
+    assert within(f"askedFrom={second}&askedBefore={third}") == asked[1:2]
+    assert within(f"askedFrom={first}") == asked
+    assert within(f"askedBefore={first}") == []
+
+
+@pytest.fixture
+def fresh_space(cast: Cast) -> str:
+    """A space that no other test knows, in which everybody takes part."""
+    key = f"QUESTIONS{next(_numbers)}"
+    made = send("POST", f"{cast.alice.site}/_sim/spaces", body={"key": key, "name": key})
+    assert made.status == 200, made.body
+    return str(made.body["spaceId"])
+
+
+def test_an_order_by_votes_tells_nothing_of_votes_that_one_may_not_see(cast: Cast, fresh_space: str) -> None:
+    space, everyone = fresh_space, {"type": "group", "identifier": group_id(ACME, EVERYONE)}
+    asked, elsewhere = (
+        [cast.alice.ask(space, title("Which leads?")) for _ in range(3)],
+        cast.alice.ask(ENG, title("Not")),
+    )
+    cast.bob.vote("question", asked[0])
+    newest, by_votes = asked[::-1], [asked[0], asked[2], asked[1]]
+
+    def order(name: str) -> list[str]:
+        return [item["id"] for item in listed(cast.dave, f"space={space}&order={name}")]
+
+    assert (order("votes"), order("hot"), order("newest")) == (by_votes, by_votes, newest)
+    cursors = {
+        name: cast.dave.api("GET", f"/questions?space={space}&order={name}&limit=1").body["next"]
+        for name in ("votes", "newest")
+    }
+    grant(cast.carol, space, everyone, ("read", VOTE_TYPE, False))
+    eventually(lambda: not cast.dave.api("GET", f"/spaces/{space}/grants").body["votes"]["view"], "hiding")
+
+    assert (order("votes"), order("hot"), order("newest")) == (newest, newest, newest)
+    assert all("score" not in item for item in listed(cast.dave, f"space={space}&order=votes"))
+    refused = cast.dave.api("GET", f"/questions?space={space}&order=votes&limit=1&cursor={cursors['votes']}")
+    assert code(refused) == (400, "invalid")
+    going_on = cast.dave.api("GET", f"/questions?space={space}&order=votes&limit=1&cursor={cursors['newest']}").body
+    assert [item["id"] for item in going_on["items"]] == [newest[1]]
+    assert ids(listed(cast.dave, "order=votes")) & {*asked, elsewhere} == {elsewhere}
+    assert ids(listed(cast.dave, "order=newest")) & {*asked, elsewhere} == {*asked, elsewhere}
+
+
+def test_in_an_archived_space_nothing_may_be_done_and_nothing_is_said_to_be(cast: Cast, fresh_space: str) -> None:
+    question = cast.alice.ask(fresh_space, title("Archived"))
+    answer = cast.bob.answer(question)
+    assert any(cast.carol.api("GET", f"/questions/{question}").body["may"].values())
+    assert send("POST", f"{cast.alice.site}/_sim/spaces/{fresh_space}/archive").status == 200
+    eventually(lambda: cast.alice.api("GET", f"/spaces/{fresh_space}").body["status"] == "archived", "archiving")
+
+    for person in (cast.alice, cast.dave, cast.carol):
+        assert not any(person.api("GET", f"/questions/{question}").body["may"].values())
+    for refused in (
+        cast.dave.vote("question", question),
+        cast.alice.accept(question, answer),
+        cast.carol.api("PATCH", f"/questions/{question}", {"isLocked": True}),
+        cast.carol.api("DELETE", f"/questions/{question}"),
+        cast.alice.api("DELETE", f"/questions/{question}/links/{question}"),
+        cast.dave.api("PUT", f"/questions/{question}/flag", {"reason": "spam"}),
+        cast.dave.api("DELETE", f"/answers/{answer}/flag"),
+    ):
+        assert code(refused) == (409, "space-archived")
 
 
 def test_an_answer_of_another_type_in_the_wrong_place_is_never_registered(cast: Cast, stack: Stack) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lib.audit import AuditRow
-from lib.errors import Forbidden, NotFound
+from lib.errors import Forbidden, NotFound, PreconditionFailed
 from lib.events import EventKind, Subject
 from lib.grants import Grants
 from lib.principal import ContentId
@@ -23,8 +23,8 @@ from questions_api.answers.schemas import AcceptBody
 from questions_api.model import Answer, CloseReason, Question, QuestionState
 from questions_api.posts import QuestionHead, remove_post
 from questions_api.questions.closing import Changes, Closing, change_question
-from questions_api.questions.rows import accepted_ids
-from tests.factories import HR, NOW, Site, answered, asked, events_of, only_row, rows_of
+from questions_api.questions.rows import accepted_answers
+from tests.factories import ENG, HR, NOW, Site, answered, asked, events_of, only_row, rows_of
 from tests.integration.calling import call_as, choose, confluence, handled, shared
 from tests.races import at_once, succeeded
 from tests.tokens import ALICE, BOB, CAROL, DAVE, MALLORY
@@ -49,7 +49,7 @@ def accept(
 
 
 def accepted(database: Database, site: Site, question: QuestionHead) -> list[ContentId]:
-    return database.read(partial(accepted_ids, tenant_id=site.tenant_id, question_id=question.item.id))
+    return list(database.read(partial(accepted_answers, tenant_id=site.tenant_id, question_id=question.item.id)))
 
 
 def test_an_accepted_answer_says_when_and_by_whom(database: Database, sites: Sites) -> None:
@@ -282,6 +282,7 @@ def test_a_closed_question_stays_closed_when_an_answer_is_accepted(database: Dat
         principal=acme.principal(CAROL),
         question_id=question.item.id,
         wanted=Changes(closing=Closing(CloseReason.OUTDATED)),
+        space_id=ENG,
         grants=Grants(),
         settings=SpaceSettings(),
         expected=None,
@@ -295,18 +296,68 @@ def test_a_closed_question_stays_closed_when_an_answer_is_accepted(database: Dat
     assert (row.state, row.accepted_count) == (QuestionState.CLOSED, 1)
 
 
-def put_accepted(shared: Services, account: str, question: QuestionHead, answer_id: ContentId | None) -> Any:
+def put_accepted(
+    shared: Services,
+    account: str,
+    question: QuestionHead,
+    answer_id: ContentId | None,
+    *,
+    if_match: str | None = None,
+) -> Any:
     text = json.dumps({"answerId": None if answer_id is None else str(answer_id)})
-    call = call_as(shared, account, questionId=question.item.id)
+    call = call_as(shared, account, if_match=if_match, questionId=question.item.id)
     return handled(routes.accept, call, AcceptBody.model_validate_json(text))["acceptedAnswerIds"]
 
 
-def accept_one(shared: Services, account: str, answer_id: ContentId) -> Any:
-    return handled(routes.accept_answer, call_as(shared, account, answerId=answer_id))["acceptedAnswerIds"]
+def accept_one(shared: Services, account: str, answer_id: ContentId, *, if_match: str | None = None) -> Any:
+    call = call_as(shared, account, if_match=if_match, answerId=answer_id)
+    return handled(routes.accept_answer, call)["acceptedAnswerIds"]
 
 
-def unaccept_one(shared: Services, account: str, answer_id: ContentId) -> Any:
-    return handled(routes.unaccept_answer, call_as(shared, account, answerId=answer_id))["acceptedAnswerIds"]
+def unaccept_one(shared: Services, account: str, answer_id: ContentId, *, if_match: str | None = None) -> Any:
+    call = call_as(shared, account, if_match=if_match, answerId=answer_id)
+    return handled(routes.unaccept_answer, call)["acceptedAnswerIds"]
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_who_names_an_old_version_is_told_what_is_accepted(shared: Services, sites: Sites, *, several: bool) -> None:
+    acme, _ = sites
+    choose(shared, acme, several_accepted=several)
+    question = asked(shared.database, acme)
+    first, second = answered(shared.database, acme, question), answered(shared.database, acme, question, author=CAROL)
+    assert put_accepted(shared, ALICE, question, first, if_match='"1.abc"') == [str(first)]
+
+    works: list[Callable[[], object]] = [
+        partial(put_accepted, shared, CAROL, question, second, if_match='"1.abc"'),
+        partial(put_accepted, shared, CAROL, question, first, if_match='"1.abc"'),
+        partial(put_accepted, shared, CAROL, question, None, if_match='"1.abc"'),
+        partial(accept_one, shared, CAROL, second, if_match='"1.abc"'),
+        partial(unaccept_one, shared, CAROL, first, if_match='"1.abc"'),
+    ]
+    for work in works:
+        with pytest.raises(PreconditionFailed) as late:
+            work()
+        assert late.value.current == {"acceptedAnswerIds": [str(first)], "version": 2}
+    assert accepted(shared.database, acme, question) == [first]
+    assert audited(shared.database, acme) == []
+
+    both = [str(first), str(second)] if several else [str(second)]
+    assert sorted(accept_one(shared, ALICE, second, if_match='"2.abc"')) == both
+    assert unaccept_one(shared, ALICE, second, if_match='"3.abc"') == both[:-1]
+    assert put_accepted(shared, ALICE, question, None, if_match="*") == []
+
+
+def test_of_two_who_name_the_same_version_one_accepts(shared: Services, sites: Sites) -> None:
+    acme, _ = sites
+    question = asked(shared.database, acme)
+    answers = [answered(shared.database, acme, question) for _ in range(4)]
+
+    outcomes = at_once([partial(accept_one, shared, ALICE, answer, if_match='"1.abc"') for answer in answers])
+
+    (chosen,) = accepted(shared.database, acme, question)
+    assert [str(chosen)] in outcomes
+    assert sum(isinstance(outcome, PreconditionFailed) for outcome in outcomes) == len(answers) - 1
+    assert only_row(shared.database, acme, Question).version == 2
 
 
 def test_the_space_says_whether_answers_are_accepted_beside_each_other(shared: Services, sites: Sites) -> None:

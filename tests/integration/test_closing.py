@@ -12,22 +12,23 @@ from hypothesis import strategies as st
 
 from lib.audit import AuditRow
 from lib.errors import Conflict, Failure, Forbidden, Invalid, NotFound, PreconditionFailed, Unacceptable
-from lib.principal import ContentId
+from lib.principal import AccountId, ContentId
 from lib.services import Services
-from lib.spaces import SpaceRow
+from lib.spaces import SpaceRow, SpaceSettings
 from lib.sql import Database, update_rows
 from questions_api.answers.acceptance import accept_only
 from questions_api.model import Answer, Question, QuestionState
 from questions_api.policy import SpaceArchived
 from questions_api.posts import QuestionHead, remove_post
 from questions_api.questions import routes
-from questions_api.questions.closing import MAX_PINS, ClosedOtherwise, TooManyPins
+from questions_api.questions.closing import MAX_PINS, Changes, ClosedOtherwise, TooManyPins, change_question
 from questions_api.questions.duplicates import (
     DuplicateCircle,
     DuplicateOfItself,
     OriginalIsDuplicate,
     UnknownOriginal,
 )
+from questions_api.questions.moving import ChangedMeanwhile
 from questions_api.questions.schemas import ChangeBody, ListQuery, QuestionDetail
 from questions_api.tags.model import TagUse
 from questions_api.votes.casting import cast_vote
@@ -507,3 +508,29 @@ def test_many_changes_at_once_leave_one_consistent_row(shared: Services, sites: 
     row = row_of(shared.database, acme, question)
     assert (row.version, row.locked_at, row.pinned_at) == (4, NOW, NOW)
     assert actions(shared.database, acme) == ["question.locked", "question.pinned", "question.tagged"]
+
+
+def test_a_question_that_has_left_the_space_meanwhile_is_not_changed_by_the_rights_there(
+    shared: Services, sites: Sites
+) -> None:
+    acme, _ = sites
+    question = asked(shared.database, acme, space_id=HR)
+    work = partial(
+        change_question,
+        principal=acme.principal(CAROL),
+        question_id=question.item.id,
+        wanted=Changes(is_locked=True),
+        space_id=ENG,
+        grants=shared.grants.of(acme.installation, AccountId(CAROL), ENG),
+        settings=SpaceSettings(),
+        expected=None,
+        now=NOW,
+    )
+    with pytest.raises(ChangedMeanwhile) as refused:
+        shared.database.write(work, tenant_id=acme.tenant_id)
+
+    # Not where it is now: that may be none of the caller's business.
+    assert refused.value.current == {"version": 1}
+    assert not row_of(shared.database, acme, question).locked_at
+    shared.database.write(partial(work, space_id=HR), tenant_id=acme.tenant_id)
+    assert row_of(shared.database, acme, question).locked_at == NOW

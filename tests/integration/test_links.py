@@ -13,6 +13,7 @@ from lib.services import Services
 from lib.sql import Database
 from questions_api.model import Question, QuestionLink
 from questions_api.posts import QuestionHead, remove_post
+from questions_api.questions import links as links_module
 from questions_api.questions import routes
 from questions_api.questions.links import (
     _BY_IDS,
@@ -26,6 +27,8 @@ from questions_api.questions.links import (
     LinkToItself,
     TooManyLinks,
     link_questions,
+    links_of,
+    visible_among,
 )
 from questions_api.questions.schemas import ChangeBody
 from tests.factories import ENG, HR, NOW, Site, asked, content, only_row, rows_of
@@ -49,7 +52,7 @@ def unlink(shared: Services, account: str, one: QuestionHead, other: QuestionHea
 def links(shared: Services, account: str, question: QuestionHead) -> tuple[str | None, list[str], list[str]]:
     shown = handled(routes.read_links, call_as(shared, account, questionId=question.item.id))
     original = None if shown["duplicateOf"] is None else shown["duplicateOf"]["id"]
-    return original, [view["id"] for view in shown["duplicates"]], [view["id"] for view in shown["related"]]
+    return original, [view["id"] for view in shown["duplicates"]], [view["id"] for view in shown["linked"]]
 
 
 def related(shared: Services, account: str, question: QuestionHead) -> list[str]:
@@ -82,7 +85,7 @@ def test_a_relation_is_kept_once_and_read_both_ways(shared: Services, sites: Sit
 
     row = only_row(shared.database, acme, QuestionLink)
     assert (row.from_id, row.to_id) == (one.item.id, other.item.id)
-    assert [view["id"] for view in shown["related"]] == ids(one)
+    assert [view["id"] for view in shown["linked"]] == ids(one)
     assert links(shared, DAVE, one) == (None, [], ids(other))
     assert links(shared, DAVE, other) == (None, [], ids(one))
     assert rows_of(shared.database, acme, AuditRow) == []
@@ -230,6 +233,30 @@ def test_who_may_not_see_tags_is_told_nothing_by_what_is_related(
     aged(shared, acme, 2, tags=("vpn",))
     confluence.allow(DAVE, ENG, questions="v")
     assert related(shared, DAVE, question) == []
+
+
+def test_links_of_many_questions_are_those_of_each(
+    shared: Services, sites: Sites, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acme, globex = sites
+    one, two, three, four = (asked(shared.database, acme) for _ in range(4))
+    for pair in ((two, one), (two, three), (one, four)):
+        link(shared, ALICE, *pair)
+    monkeypatch.setattr(links_module, "_IDS", 2)
+    heads = [one, two, three, four]
+    wanted = [head.item.id for head in heads]
+
+    found = shared.database.read(partial(links_of, tenant_id=acme.tenant_id, ids=wanted))
+    assert [found[head.item.id] for head in heads] == [
+        {two.item.id, four.item.id},
+        {one.item.id, three.item.id},
+        {two.item.id},
+        {one.item.id},
+    ]
+    foreign = shared.database.read(partial(links_of, tenant_id=globex.tenant_id, ids=wanted))
+    assert foreign == {question_id: set() for question_id in wanted}
+    assert visible_among(call_as(shared, DAVE), set(wanted)) == set(wanted)
+    assert visible_among(call_as(shared, MALLORY), set(wanted)) == set()
 
 
 def test_relations_raise_no_version(shared: Services, sites: Sites) -> None:

@@ -33,7 +33,7 @@ from questions_api.questions.listings import (
     position,
 )
 from questions_api.questions.rows import QuestionRow, read_question
-from questions_api.tags.model import QuestionTag, Tag, TagExpert
+from questions_api.tags.model import QuestionTag, Tag, TagExpert, TagSynonym
 from questions_api.tags.reading import tags_of
 from questions_api.votes.casting import Post, Value, cast_vote
 from questions_api.watches.model import Watch, WatchKind
@@ -242,10 +242,34 @@ def test_what_a_person_watches_and_could_answer(database: Database, sites: Sites
 
     database.write(prepare)
 
-    assert set(ids(page(database, acme, wanted=ListFilter(is_mine=True)))) == {ci.item.id, vpn.item.id}
+    assert set(ids(page(database, acme, wanted=ListFilter(is_answerable=True)))) == {ci.item.id, vpn.item.id}
     assert set(ids(page(database, acme, wanted=ListFilter(is_watching=True)))) == {mine.item.id, vpn.item.id}
-    assert page(database, acme, wanted=ListFilter(is_mine=True), viewer=DAVE) == []
+    assert page(database, acme, wanted=ListFilter(is_answerable=True), viewer=DAVE) == []
     assert page(database, globex, wanted=ListFilter(is_watching=True), viewer=ALICE) == []
+
+
+@pytest.mark.parametrize("order", Order)
+@pytest.mark.parametrize("rare", [0, listings.RARE_TAG])
+def test_a_list_by_tags_holds_the_same_wherever_it_is_read_from(
+    database: Database, sites: Sites, monkeypatch: pytest.MonkeyPatch, order: Order, rare: int
+) -> None:
+    acme, _ = sites
+    both = asked(database, acme, author=BOB, tags=("ci", "vpn"))
+    ci, other = asked(database, acme, author=BOB, tags=("ci",)), asked(database, acme, author=BOB, tags=("sso",))
+    (tag_id,) = [tag.tag_id for tag in rows_of(database, acme, Tag) if tag.slug == "ci"]
+
+    def prepare(session: Session) -> None:
+        alice = account_ref(session, acme.tenant_id, AccountId(ALICE), now=NOW)
+        session.execute(insert_row(acme.tenant_id, TagExpert, tag_id=tag_id, account_ref=alice, created_at=NOW))
+        session.execute(insert_row(acme.tenant_id, TagSynonym, tag_id=tag_id, slug="pipelines"))
+
+    database.write(prepare)
+    monkeypatch.setattr(listings, "RARE_TAG", rare)
+
+    for wanted in (ListFilter(is_answerable=True), ListFilter(tag="ci"), ListFilter(tag="pipelines")):
+        assert set(walk(database, acme, order, wanted, limit=1)) == {both.item.id, ci.item.id}
+    assert ids(page(database, acme, order, ListFilter(tag="sso"))) == [other.item.id]
+    assert page(database, acme, order, ListFilter(tag="nothing")) == []
 
 
 def test_pinned_questions_are_those_of_the_space(database: Database, sites: Sites) -> None:
@@ -429,7 +453,7 @@ SHAPES = [
         Order,
         listings._Driver,
         (listings._STATES[None], listings._STATES[StateFilter.UNANSWERED]),
-        ({"space"}, {"hidden", "tag", "mine", "author", "from", "before"}),
+        ({"space"}, {"hidden", "tag", "mine", "by_others", "author", "from", "before"}),
         (False, True),
     )
 ]
@@ -543,6 +567,27 @@ def test_a_rare_tags_questions_are_found_by_its_links(migrated: tuple[Database, 
     _, steps = plans(database, read)
 
     assert "SEARCH question_tag" in steps
+    assert "SCAN question" not in steps
+
+
+@pytest.mark.parametrize("order", Order)
+def test_questions_under_a_few_rare_tags_are_found_by_their_links(
+    migrated: tuple[Database, Site], order: Order
+) -> None:
+    database, acme = migrated
+    read = partial(
+        list_questions,
+        principal=acme.principal(ALICE),
+        wanted=ListFilter(is_answerable=True),
+        order=order,
+        after=None,
+        limit=5,
+    )
+
+    _, steps = plans(database, read)
+
+    assert "SEARCH question_tag" in steps
+    assert "SEARCH question USING INDEX sqlite_autoindex_question_1 (tenant_id=? AND id=?)" in steps
     assert "SCAN question" not in steps
 
 

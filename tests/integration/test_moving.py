@@ -1,6 +1,7 @@
 """Deleting, restoring and moving: Confluence first, as the person; refused there, nothing changes here."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,12 +14,13 @@ from lib.errors import Forbidden, Invalid, NotFound, Unavailable
 from lib.events import EventKind
 from lib.principal import AccountId, ContentId, SpaceId
 from lib.services import Services
+from lib.spaces import SpaceStatus, set_space_status
 from questions_api.answers import routes as answer_routes
 from questions_api.model import Answer, Question
 from questions_api.policy import HasAnswers, SpaceArchived
 from questions_api.posts import QuestionHead, find_question, guard_question, register_question
 from questions_api.questions import routes
-from questions_api.questions.moving import NotMoved, NotRestored
+from questions_api.questions.moving import ChangedMeanwhile, NotMoved, NotRestored
 from questions_api.questions.schemas import ChangeBody, MoveBody
 from questions_api.tags.model import TagUse
 from questions_api.votes.casting import cast_vote
@@ -234,6 +236,146 @@ def stubborn() -> Unmoved:
     return site
 
 
+class Contested(FakeConfluence):
+    """Lets a rival act between the reading and the writing of an item."""
+
+    rival: Callable[[], object] | None = None
+
+    def _yield(self) -> None:
+        rival, self.rival = self.rival, None
+        if rival is not None:
+            rival()
+
+    def update_content(self, caller: Caller, written: Written, *, place: Place | None = None) -> Content:
+        self._yield()
+        return super().update_content(caller, written, place=place)
+
+    def delete_content(self, caller: Caller, content_id: ContentId) -> None:
+        self._yield()
+        super().delete_content(caller, content_id)
+
+
+@pytest.fixture
+def contested() -> Contested:
+    site, model = Contested(), cast_confluence()
+    site._operations = model._operations
+    return site
+
+
+def test_the_slower_of_two_who_move_is_told_where_the_question_is(
+    services: Services, sites: Sites, contested: Contested
+) -> None:
+    acme, _ = sites
+    shared = beside(services, contested)
+    question = ask(shared, acme, contested)
+    contested.put_page(900, ENG, CAROL)
+    contested.rival = partial(move, shared, CAROL, question, pageId=900)
+
+    with pytest.raises(ChangedMeanwhile) as late:
+        move(shared, ALICE, question, spaceId=HR)
+
+    assert late.value.current == {
+        "status": "current",
+        "spaceId": str(ENG),
+        "containerKind": "page",
+        "containerId": "900",
+    }
+    row = only_row(shared.database, acme, Question)
+    assert (row.space_id, row.container_kind, row.container_id) == (ENG, "page", 900)
+    assert actions(shared, acme) == ["question.moved"]
+    assert move(shared, ALICE, question, spaceId=HR)["spaceId"] == str(HR)
+
+
+def test_the_slower_of_two_who_restore_is_told_that_it_is_back(
+    services: Services, sites: Sites, contested: Contested
+) -> None:
+    acme, _ = sites
+    shared = beside(services, contested)
+    question = ask(shared, acme, contested)
+    delete(shared, ALICE, question)
+    contested.rival = partial(restore, shared, CAROL, question.item.id)
+
+    with pytest.raises(ChangedMeanwhile) as late:
+        restore(shared, CAROL, question.item.id)
+
+    assert (late.value.current["status"], late.value.current["spaceId"]) == ("current", str(ENG))
+    assert not deleted(shared, acme)
+    assert actions(shared, acme) == ["question.restored"]
+
+
+class Hiding(FakeConfluence):
+    """Hides an item from everybody and refuses to change it, as if somebody had just restricted it."""
+
+    def update_content(self, caller: Caller, written: Written, *, place: Place | None = None) -> Content:
+        del caller, place
+        self._readers[written.content.id] = set()
+        raise ConfluenceRefused(409)
+
+
+def test_the_slower_is_told_nothing_of_what_confluence_hides_meanwhile(services: Services, sites: Sites) -> None:
+    acme, _ = sites
+    confluence = Hiding()
+    confluence._operations = cast_confluence()._operations
+    shared = beside(services, confluence)
+    question = ask(shared, acme, confluence)
+
+    with pytest.raises(NotFound):
+        move(shared, ALICE, question, spaceId=HR)
+    assert only_row(shared.database, acme, Question).space_id == ENG
+
+
+def test_the_slower_of_two_who_delete_finds_nothing_to_delete(
+    services: Services, sites: Sites, contested: Contested
+) -> None:
+    acme, _ = sites
+    shared = beside(services, contested)
+    question = ask(shared, acme, contested)
+    answer_id = reply(shared, acme, contested, question, BOB)
+
+    def delete_answer(account: str) -> object:
+        return handled(answer_routes.delete, call_as(shared, account, answerId=answer_id))
+
+    contested.rival = partial(delete_answer, BOB)
+    with pytest.raises(NotFound):
+        delete_answer(CAROL)
+    contested.rival = partial(delete, shared, ALICE, question)
+    with pytest.raises(NotFound):
+        delete(shared, CAROL, question)
+
+    assert deleted(shared, acme)
+    assert actions(shared, acme) == []
+
+
+class Refusing(FakeConfluence):
+    """Refuses to delete, with this status."""
+
+    status = 409
+
+    def delete_content(self, caller: Caller, content_id: ContentId) -> None:
+        del caller, content_id
+        raise ConfluenceRefused(self.status)
+
+
+@pytest.mark.parametrize(("status", "expected"), [(409, ChangedMeanwhile), (404, ConfluenceRefused)])
+def test_what_confluence_does_not_delete_stays_and_the_caller_is_told_why(
+    services: Services, sites: Sites, status: int, expected: type[Exception]
+) -> None:
+    acme, _ = sites
+    confluence = Refusing()
+    confluence._operations, confluence.status = cast_confluence()._operations, status
+    shared = beside(services, confluence)
+    question = ask(shared, acme, confluence)
+    answer_id = reply(shared, acme, confluence, question, ALICE)
+
+    with pytest.raises(expected):
+        delete(shared, ALICE, question)
+    with pytest.raises(expected):
+        handled(answer_routes.delete, call_as(shared, ALICE, answerId=answer_id))
+
+    assert not deleted(shared, acme)
+    assert only_row(shared.database, acme, Answer).deleted_at is None
+
+
 def test_what_confluence_leaves_where_it_is_is_said_plainly(services: Services, sites: Sites) -> None:
     acme, _ = sites
     confluence = stubborn()
@@ -377,3 +519,21 @@ def test_an_archived_space_keeps_what_it_has(shared: Services, sites: Sites, con
     with pytest.raises((ConfluenceRefused, SpaceArchived)):
         delete(shared, CAROL, question)
     assert not deleted(shared, acme)
+
+
+@pytest.mark.parametrize("account", [BOB, DAVE, MALLORY])
+def test_that_a_space_is_archived_is_told_only_those_who_may_restore(
+    shared: Services, sites: Sites, confluence: FakeConfluence, account: str
+) -> None:
+    acme, _ = sites
+    question = ask(shared, acme, confluence)
+    delete(shared, CAROL, question)
+    archived = partial(set_space_status, tenant_id=acme.tenant_id, space_id=ENG, status=SpaceStatus.ARCHIVED, now=NOW)
+    assert shared.database.write(archived, tenant_id=acme.tenant_id)
+    shared.spaces.forget(acme.tenant_id)
+
+    with pytest.raises(SpaceArchived):
+        restore(shared, CAROL, question.item.id)
+    with pytest.raises(NotFound):
+        restore(shared, account, question.item.id)
+    assert deleted(shared, acme)

@@ -237,7 +237,7 @@ def check_reads(day: Day) -> None:
     """What each person is told, by any list or page, is about what that person may see."""
     for account in PEOPLE:
         visible = {str(question_id) for question_id in day.questions if day.sees(account, question_id)}
-        for query in ("", "&order=votes", "&order=hot&state=open", "&tag=ci", "&watching=true", "&mine=true"):
+        for query in ("", "&order=votes", "&order=hot&state=open", "&tag=ci", "&watching=true", "&answerable=true"):
             listed = day.request(account, "GET", f"/questions?limit=100{query}").body["items"]
             assert {item["id"] for item in listed} <= visible
         everything = {item["id"] for item in day.request(account, "GET", "/questions?limit=100").body["items"]}

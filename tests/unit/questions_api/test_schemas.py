@@ -28,8 +28,8 @@ from questions_api.questions.schemas import (
     question_view,
 )
 from questions_api.spaces.schemas import SpaceSettingsBody
-from questions_api.votes.casting import Tally
-from questions_api.votes.schemas import VoteBody, tally_view
+from questions_api.votes.casting import VoteResult
+from questions_api.votes.schemas import VoteBody, vote_view
 from questions_api.wire import time_view
 from tests.factories import ENG, NOW
 from tests.tokens import ALICE, BOB, CAROL
@@ -97,6 +97,7 @@ def answer(answer_id: int, **changes: Any) -> AnswerRow:
         "created_at": NOW,
         "accepted_at": None,
         "contested_at": None,
+        "is_guarded": False,
     }
     return AnswerRow(**values | changes)
 
@@ -219,6 +220,7 @@ def test_a_list_has_its_defaults() -> None:
         {"space": "65537", "cursor": "x" * 401},
         {"space": "65537", "tag": "x" * 201},
         {"watching": "false"},
+        {"mine": "true"},
         {"author": "a b"},
         {"askedFrom": "2026-11-25T12:00:00"},
         {"score": "7"},
@@ -247,7 +249,7 @@ def test_a_cursor_is_good_for_its_own_query_whatever_the_size_of_the_page() -> N
         {"author": ALICE},
         {"page": "9"},
         {"watching": "true"},
-        {"mine": "true"},
+        {"answerable": "true"},
         {"askedFrom": "2026-11-25T12:00:00Z"},
         {"askedBefore": "2026-11-25T12:00:00Z"},
     ]
@@ -301,24 +303,31 @@ def test_who_may_not_see_votes_and_tags_is_shown_none() -> None:
     replied = answer_view(answer(1, score=5, my_vote=1), BLIND)
     assert "score" not in replied
     assert "myVote" not in replied
-    assert tally_view(Tally(1, 5), BLIND) == {"value": 1}
-    assert tally_view(Tally(1, 5), FULL) == {"value": 1, "score": 5}
+    assert vote_view(VoteResult(1, 5), BLIND) == {"value": 1}
+    assert vote_view(VoteResult(1, 5), FULL) == {"value": 1, "score": 5}
 
 
 MAY_NOTHING = dict.fromkeys(("answer", "vote", "downvote", "accept", "moderate", "delete"), False)
 
 
 def detail(
-    grants: Grants, viewer: str, *, settings: SpaceSettings | None = None, has_answered: bool = False, **changes: Any
+    grants: Grants,
+    viewer: str,
+    *,
+    settings: SpaceSettings | None = None,
+    has_answered: bool = False,
+    by_others: bool = False,
+    is_read_only: bool = False,
+    **changes: Any,
 ) -> Any:
     return question_detail(
-        WatchedQuestion(question(**changes), is_muted=None),
+        WatchedQuestion(question(**changes), is_muted=None, has_answered=has_answered, is_answered_by_others=by_others),
         [],
         [ContentId(8)],
         grants=grants,
         settings=settings or SpaceSettings(),
         viewer=AccountId(viewer),
-        has_answered=has_answered,
+        is_read_only=is_read_only,
     )
 
 
@@ -328,6 +337,8 @@ def detail(
         (FULL, ALICE, {}, {"answer", "accept", "moderate", "delete"}),
         (FULL, BOB, {}, {"answer", "vote", "accept", "moderate", "delete"}),
         (VIEW_ONLY, ALICE, {}, {"answer", "accept", "delete"}),
+        (VIEW_ONLY, ALICE, {"by_others": True}, {"answer", "accept"}),
+        (FULL, ALICE, {"by_others": True}, {"answer", "accept", "moderate", "delete"}),
         (VIEW_ONLY, BOB, {}, {"answer"}),
         (VIEW_ONLY, BOB, {"state": "closed"}, set()),
         (VIEW_ONLY, BOB, {"is_locked": True}, set()),
@@ -351,6 +362,13 @@ def test_what_the_space_chose_shows_in_what_its_viewer_may_do() -> None:
     assert detail(FULL, BOB, settings=one_each)["may"]["answer"]
     assert not detail(FULL, BOB, settings=one_each, has_answered=True)["may"]["answer"]
     assert detail(FULL, BOB, has_answered=True)["may"]["answer"]
+
+
+@pytest.mark.parametrize("viewer", [ALICE, BOB])
+def test_where_nothing_can_be_changed_nobody_may_anything(viewer: str) -> None:
+    settings = SpaceSettings(downvotes_allowed=True)
+    assert any(detail(FULL, viewer, settings=settings)["may"].values())
+    assert detail(FULL, viewer, settings=settings, is_read_only=True)["may"] == MAY_NOTHING
 
 
 @pytest.mark.parametrize(("is_muted", "watch"), [(None, None), (False, "watching"), (True, "muted")])
@@ -442,6 +460,12 @@ def test_accepted_answers_come_first_then_scores_then_the_oldest() -> None:
     ]
     assert ranked(rows, FULL) == [4, 3, 2, 1]
     assert answer_view(rows[3], FULL)["acceptedById"] == CAROL
+
+
+def test_only_an_accepted_answer_is_shown_as_contested() -> None:
+    assert answer_view(answer(1, contested_at=NOW), FULL)["contestedAt"] is None
+    shown = answer_view(answer(1, contested_at=NOW, accepted_at=NOW + timedelta(hours=1)), FULL)
+    assert shown["contestedAt"] == "2026-11-25T12:00:00.000Z"
 
 
 def test_the_order_of_answers_tells_no_scores_to_who_may_not_see_them() -> None:
