@@ -84,6 +84,8 @@ class Resource:
     failure_page: Callable[[Failure, Trace], bytes] | None = None
     """HTML in place of a problem document, for addresses that people open."""
     max_body_bytes: int = MAX_BODY_BYTES
+    may_be_kept: bool = True
+    """False: the browser keeps nothing of its answers, which are about people."""
     operations: dict[str, Operation] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -197,7 +199,7 @@ class Resource:
         result = operation.handler(call, taken)
         reply = result if isinstance(result, Reply) else Reply(result)
         answer = render(reply)
-        if self.is_api and operation.method == "GET":
+        if self.is_api and self.may_be_kept and operation.method == "GET":
             return tagged(reply, answer, call.request.headers.get("if-none-match"))
         return answer
 

@@ -40,7 +40,7 @@ _ROUNDS = 4
 
 contributors = Resource(blueprint, "api_contributors", "api/v1/contributors")
 person = Resource(blueprint, "api_person", "api/v1/people/{accountId}")
-person_data = Resource(blueprint, "api_person_data", "api/v1/people/{accountId}/data")
+person_data = Resource(blueprint, "api_person_data", "api/v1/people/{accountId}/data", may_be_kept=False)
 experts = Resource(blueprint, "api_tag_experts", "api/v1/tags/{slug}/experts")
 question_requests = Resource(blueprint, "api_question_requests", "api/v1/questions/{questionId}/requests")
 question_request = Resource(blueprint, "api_question_request", "api/v1/questions/{questionId}/requests/{accountId}")

@@ -14,7 +14,7 @@ from questions_api.seeing import check_administrator
 from questions_api.spaces.audit_log import Entry, Wanted, read_audit, table_of
 from questions_api.wire import AccountText, PageQuery, after_cursor, next_cursor, time_view
 
-audit = Resource(blueprint, "api_audit", "api/v1/audit")
+audit = Resource(blueprint, "api_audit", "api/v1/audit", may_be_kept=False)
 
 RESOURCES = (audit,)
 

@@ -18,6 +18,7 @@ from lib.spaces import (
     read_site_settings,
     read_space_settings,
 )
+from lib.tenancy import raise_permission_epoch
 
 ACTION = "settings.changed"
 _SITE_ID = 0
@@ -41,6 +42,9 @@ def change_site(session: Session, principal: Principal, wanted: Mapping[str, Any
     """`SettingsChanged` when `wanted["version"]` is not the present one."""
     held = read_site_settings(session, principal.tenant_id)
     changed = change_site_settings(session, principal.tenant_id, replace(held, **wanted), now=now)
+    if changed.probes_rights != held.probes_rights:
+        # Rights that were found by probing end with the choice to probe.
+        raise_permission_epoch(session, principal.tenant_id)
     _note(session, principal, ("site", _SITE_ID), asdict(held), asdict(changed), now=now)
     return changed
 

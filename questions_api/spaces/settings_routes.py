@@ -64,4 +64,5 @@ def replace_site(call: Call, body: schemas.SiteSettingsBody) -> schemas.SiteSett
     wanted = schemas.given(body)
     changed = call.write(lambda session: settings.change_site(session, call.principal, wanted, now=call.now))
     call.services.spaces.forget(call.tenant_id)
+    call.services.tenants.forget(call.installation.client_key)
     return schemas.site_settings_view(changed)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 from itertools import count
+from urllib.parse import quote
 
 import pytest
 
@@ -37,6 +38,13 @@ def test_what_the_browser_has_is_not_sent_again_until_it_changes(cast: Cast) -> 
     changed = call(cast.bob, "GET", path, If_None_Match=first.headers["etag"])
     assert (changed.status, changed.body["score"]) == (200, 1)
     assert changed.headers["etag"] != first.headers["etag"]
+
+
+def test_the_browser_keeps_no_answer_about_people(cast: Cast) -> None:
+    for path in ("/audit", f"/people/{quote(cast.carol.account_id, safe='')}/data"):
+        answer = call(cast.carol, "GET", path)
+        assert (answer.status, answer.headers["cache-control"]) == (200, "no-store")
+        assert "etag" not in answer.headers
 
 
 def test_a_tag_is_no_way_in(cast: Cast) -> None:

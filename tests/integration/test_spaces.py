@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from sqlalchemy.orm import Session
 
 from lib.audit import AuditRow
 from lib.errors import Forbidden, Invalid, NotFound, Unacceptable
@@ -13,6 +14,7 @@ from lib.principal import AccountId, SpaceId
 from lib.services import Services
 from lib.spaces import SettingsChanged, SiteSettings, SpaceSettings, read_site_settings, read_space_settings
 from lib.sql import Database
+from lib.tenancy import InstallationRow
 from questions_api.spaces import schemas
 from questions_api.spaces.settings import change_site, change_space
 from questions_api.spaces.settings_routes import read_site, read_space, replace_site, replace_space
@@ -289,3 +291,24 @@ def test_a_personal_space_is_never_carried_to_chat(shared: Services, confluence:
     with pytest.raises(Unacceptable):
         replace_space(given, body(chatEnabled=True, version=0))
     replace_space(given, body(chatEnabled=False, version=0))
+
+
+@pytest.mark.parametrize(("wanted", "ends"), [({"probes_rights": True}, True), ({"shows_contributors": False}, False)])
+def test_rights_found_by_probing_end_with_the_choice_to_probe(
+    database: Database, sites: Sites, wanted: dict[str, bool], *, ends: bool
+) -> None:
+    acme, globex = sites
+
+    def epochs() -> list[int]:
+        def read(session: Session) -> list[int]:
+            rows = [session.get(InstallationRow, site.tenant_id) for site in (acme, globex)]
+            return [row.permission_epoch for row in rows if row is not None]
+
+        return database.read(read)
+
+    before = epochs()
+    changed = change_for_all(database, acme, **wanted, version=0)
+    assert epochs() == [before[0] + ends, before[1]]
+    back = {name: not value for name, value in wanted.items()}
+    change_for_all(database, acme, **back, version=changed.version)
+    assert epochs() == [before[0] + 2 * ends, before[1]]
