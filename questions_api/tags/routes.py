@@ -107,7 +107,9 @@ def _wanted(call: Call, query: schemas.TagsQuery) -> tuple[TagsWanted, bool]:
             check_administrator(call)
         candidates, is_partial = call.read(partial(candidate_spaces, tenant_id=call.tenant_id))
         spaces = sorted(sight.spaces(candidates))
-        return TagsWanted(spaces, prefix, query.order, query.filter, holds_unused=is_administrator), is_partial
+        return TagsWanted(
+            spaces, prefix, query.order, query.filter, holds_unused=is_administrator
+        ), is_partial and bool(spaces)
     space_id = SpaceId(int(query.space))
     grants = grants_in(call, space_id)
     check_may_view(grants)

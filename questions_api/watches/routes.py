@@ -8,7 +8,7 @@ from lib.principal import SpaceId
 from lib.web import Call, Nothing, Resource
 from questions_api.blueprint import blueprint
 from questions_api.policy import check_may_view
-from questions_api.seeing import grants_in, see_question, viewable_spaces, visible_items
+from questions_api.seeing import grants_believed, see_question, viewable_spaces, visible_items
 from questions_api.tags.routes import see_tag, sight_of
 from questions_api.tags.sight import is_borne_in_sight, uses_seen
 from questions_api.watches import schemas
@@ -29,13 +29,15 @@ _ROUNDS = 4
 
 
 def _question(call: Call) -> Target:
-    return Target(WatchKind.QUESTION, see_question(call).head.item.id)
+    """A watch changes nothing in Confluence, so that an archived space takes it; rights are those of a write."""
+    question = see_question(call).head
+    check_may_view(grants_believed(call, question.item.space_id, for_write=True))
+    return Target(WatchKind.QUESTION, question.item.id)
 
 
 def _space(call: Call) -> Target:
-    """A watch changes nothing in Confluence, so that one on an archived space can be ended."""
     space_id = call.space_id("spaceId")
-    check_may_view(grants_in(call, space_id))
+    check_may_view(grants_believed(call, space_id, for_write=True))
     return Target(WatchKind.SPACE, space_id)
 
 

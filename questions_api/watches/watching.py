@@ -16,6 +16,7 @@ from lib.principal import ContentId, Principal, TenantId
 from lib.sql import delete_rows, insert_row, lost_race, rows_changed, select_rows, update_rows
 from lib.tenancy import AccountRow, account_ref
 from questions_api.model import Question
+from questions_api.tags.model import Tag
 from questions_api.watches.model import Watch, WatchKind
 
 
@@ -103,7 +104,14 @@ def _mine(target: Target, watcher: int) -> tuple[Any, ...]:
 
 
 def _take(session: Session, tenant_id: TenantId, target: Target) -> None:
-    """Locks a question for the rest of the transaction, as answering it does, so that the two wait in one order."""
+    """Locks a question for the rest of the transaction, as answering it does, so that the two wait in one order.
+
+    A tag likewise: one that was merged away since the caller looked is `NotFound`.
+    """
+    if target.kind is WatchKind.TAG:
+        held = update_rows(tenant_id, Tag).where(Tag.tag_id == target.id).values(use_count=Tag.use_count)
+        if rows_changed(session.execute(held)) != 1:
+            raise NotFound
     if target.kind is not WatchKind.QUESTION:
         return
     taken = session.execute(

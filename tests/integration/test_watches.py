@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from lib.errors import Invalid, NotFound
 from lib.services import Services
 from lib.spaces import SpaceStatus, set_space_status
-from lib.sql import Database, update_rows
+from lib.sql import Database, insert_row, update_rows
 from lib.tenancy import AccountRow
 from questions_api.model import Question
 from questions_api.posts import QuestionHead, register_answer, remove_post
 from questions_api.tags.curating import add_synonym
+from questions_api.tags.model import Tag
 from questions_api.watches import routes, schemas
 from questions_api.watches.model import Watch, WatchKind
 from questions_api.watches.telling import watchers_of
@@ -59,6 +60,11 @@ def watch_count(database: Database, site: Site, question: QuestionHead) -> int:
     return row.watch_count
 
 
+def tag_numbered(database: Database, site: Site, tag_id: int) -> None:
+    tag = insert_row(site.tenant_id, Tag, tag_id=tag_id, slug=f"tag-{tag_id}", use_count=0, version=1)
+    database.write(lambda session: session.execute(tag))
+
+
 def unmuted(database: Database, site: Site, question: QuestionHead) -> int:
     mine = [row for row in rows_of(database, site, Watch) if row.target_id == question.item.id]
     return sum(not row.is_muted for row in mine)
@@ -92,6 +98,8 @@ def test_watches_on_spaces_and_tags_are_kept_apart_from_questions(
     acme, _ = sites
     question = asked(database, acme)
     target = Target(kind, question.item.id)
+    if kind is WatchKind.TAG:
+        tag_numbered(database, acme, question.item.id)
 
     set_(database, acme, BOB, target)
     assert (state(database, acme, BOB, target), state(database, acme, BOB, on(question))) == (False, None)
@@ -303,10 +311,12 @@ def test_watches_on_other_things_and_other_sites_tell_nobody(database: Database,
     set_(database, acme, BOB, on(other))
     set_(database, acme, CAROL, Target(WatchKind.SPACE, HR))
     set_(database, acme, DAVE, Target(WatchKind.TAG, head_of(database, acme, "mail").tag_id))
-    # Ids of different kinds may be equal.
+    # Ids of different kinds may be equal, and those of two sites.
+    tag_numbered(database, acme, question.item.id)
     set_(database, acme, DAVE, Target(WatchKind.TAG, question.item.id))
     set_(database, globex, MALLORY, Target(WatchKind.SPACE, ENG))
-    set_(database, globex, MALLORY, Target(WatchKind.TAG, head_of(database, acme, "vpn").tag_id))
+    tag_numbered(database, globex, vpn := head_of(database, acme, "vpn").tag_id)
+    set_(database, globex, MALLORY, Target(WatchKind.TAG, vpn))
 
     assert told(database, acme, question) == {ALICE}
     assert told(database, globex, theirs) == {MALLORY}
@@ -487,3 +497,16 @@ def test_a_cursor_of_watches_is_good_for_its_own_list_only(stage: Stage) -> None
         mine(stage, BOB, kind="question", cursor=cursor)
     with pytest.raises(Invalid):
         mine(stage, MALLORY, cursor=cursor)
+
+
+def test_a_tag_that_was_merged_away_meanwhile_is_not_watched(database: Database, sites: Sites) -> None:
+    acme, globex = sites
+    asked(database, acme, tags=("ci",))
+    (tag,) = rows_of(database, acme, Tag)
+    for site, target_id in ((acme, tag.tag_id + 1), (globex, tag.tag_id)):
+        work = partial(
+            set_watch, principal=site.principal(ALICE), target=Target(WatchKind.TAG, target_id), is_muted=False, now=NOW
+        )
+        with pytest.raises(NotFound):
+            database.write(work, tenant_id=site.tenant_id)
+        assert [row for row in rows_of(database, site, Watch) if row.target_kind == WatchKind.TAG] == []
