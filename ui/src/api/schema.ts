@@ -478,7 +478,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Questions of a space or of all spaces. Without the right to see votes, a space's orders by votes (`votes`, `hot`) fall back to newest; over the whole site, they leave out the spaces whose votes the caller may not see.
+         * Questions of a space or of all spaces. Without the right to see votes, a space's orders by votes (`votes`, `hot`) fall back to newest; over the whole site, they leave out the spaces whose votes the caller may not see. Filters by tags (`tag`, `answerable`) find nothing where the caller may not see tags.
          * @description Limit: `read`, 600 a minute.
          */
         get: operations["api_questions_get"];
