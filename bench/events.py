@@ -19,7 +19,7 @@ from local.confluence.cast import ALICE, CAROL
 from local.person import Person, send
 from local.seed import ENG, connect_channel, wait_until_installed
 from local.stack import Ports, Stack, running
-from notify.destinations import Wanted, create_destination
+from notify.destinations.managing import Wanted, create_destination
 from notify.endpoints import check_endpoint
 from notify.kinds import DestinationKind
 from notify.message import Disclosure

@@ -55,10 +55,10 @@ def test_looking_at_all_installations_is_for_timers() -> None:
         "lib/idempotency.py",
         "lib/sql.py",
         "lifecycle/purging.py",
-        "notify/relay.py",
+        "notify/delivery/relay.py",
         "questions_api/following/forgetting.py",
         "questions_api/following/passes.py",
-        "notify/retention.py",
+        "notify/delivery/retention.py",
     }
 
 
@@ -147,6 +147,6 @@ def test_everything_is_caught_at_a_rim_only() -> None:
         "lib/redaction.py",
         "lib/telemetry.py",
         "questions_api/following/following.py",
-        "notify/consuming.py",
-        "notify/delivering.py",
+        "notify/delivery/consuming.py",
+        "notify/delivery/delivering.py",
     }

@@ -21,11 +21,11 @@ from lib.services import Services
 from lib.sql import select_rows, update_rows
 from lib.telemetry import trace_of
 from lib.tenancy import InstallationRow, InstallationState
-from notify.destinations import Wanted, create_destination
+from notify.destinations.managing import Wanted, create_destination
 from notify.kinds import DestinationKind
 from notify.message import Disclosure
 from notify.model import Attempt, Delivery, DeliveryId, Destination, DestinationId
-from notify.subscriptions import EventName
+from notify.routing.subscriptions import EventName
 from tests.factories import ENG, HR, MKT, NOW, QUESTION_TYPE, Site
 from tests.fakes import RememberedQueues
 from tests.tokens import ALICE, CAROL, DAVE, MALLORY

@@ -17,15 +17,15 @@ from lib.queues import DELIVER_QUEUE
 from lib.services import Services
 from lib.spaces import SpaceSettings, change_space_settings
 from lib.tenancy import InstallationState
-from notify.claims import Claim, bury, claim
-from notify.consuming import on_delivery, on_poison
-from notify.delivering import deliver
-from notify.destinations import Change, change_destination, delete_destination
+from notify.delivery.claims import Claim, bury, claim
+from notify.delivery.consuming import on_delivery, on_poison
+from notify.delivery.delivering import deliver
+from notify.delivery.queued import DeliveryMessage
+from notify.delivery.relay import relay_events, sweep
+from notify.delivery.schedule import SCHEDULE_S
+from notify.destinations.managing import Change, change_destination, delete_destination
 from notify.message import Disclosure
 from notify.model import DeliveryId, DeliveryState, DestinationId, DestinationState
-from notify.queued import DeliveryMessage
-from notify.relay import relay_events, sweep
-from notify.schedule import SCHEDULE_S
 from tests.factories import ENG, HR, NOW, Site
 from tests.integration.notify_fixtures import (
     ACCEPTED,
@@ -525,7 +525,7 @@ def test_a_database_that_is_away_does_not_make_poison(stage: Stage, monkeypatch:
         raise Unavailable
 
     with monkeypatch.context() as patch:
-        patch.setattr("notify.delivering.claim", away)
+        patch.setattr("notify.delivery.delivering.claim", away)
         on_delivery(stage.services, body)
     assert stage.delivery().state == DeliveryState.PENDING
 

@@ -13,10 +13,11 @@ from lib.outbound import OutboundError
 from lib.services import Services
 from lib.web import Resource
 from notify import triggers
-from notify.consuming import on_delivery, on_relay
+from notify.delivery.consuming import on_delivery, on_relay
+from notify.delivery.queued import DeliveryMessage
+from notify.destinations import routes
 from notify.message import Disclosure
 from notify.model import DeliveryState, DestinationId
-from notify.queued import DeliveryMessage
 from tests.factories import ENG, HR, MKT, NOW, Site
 from tests.integration.notify_fixtures import (
     HOST,
@@ -82,7 +83,7 @@ def wanted(**changes: object) -> dict[str, object]:
 
 
 def add(**changes: object) -> tuple[int, Any]:
-    return call(triggers.destinations, "POST", body=wanted(**changes))
+    return call(routes.destinations, "POST", body=wanted(**changes))
 
 
 def code_of(answered: tuple[int, Any]) -> tuple[int, str]:
@@ -108,8 +109,8 @@ def test_an_administrator_adds_a_destination_and_sees_all_but_its_url(stage: Sta
         "createdAt": "2026-11-25T12:00:00.000Z",
     }
     shown = {"id": destination_id, **document}
-    assert call(triggers.destinations, "GET") == (200, {"items": [shown], "next": None})
-    assert call(triggers.destination, "GET", destination_id=destination_id) == (200, shown)
+    assert call(routes.destinations, "GET") == (200, {"items": [shown], "next": None})
+    assert call(routes.destination, "GET", destination_id=destination_id) == (200, shown)
 
 
 def test_the_url_is_nowhere_in_the_database(stage: Stage) -> None:
@@ -181,7 +182,7 @@ def test_another_site_may_use_the_same_url(stage: Stage) -> None:
     assert add()[0] == 201
 
     body = wanted(scope={"kind": "space", "spaceId": str(MKT)})
-    assert call(triggers.destinations, "POST", body=body, account_id=MALLORY)[0] == 201
+    assert call(routes.destinations, "POST", body=body, account_id=MALLORY)[0] == 201
 
 
 def test_a_site_has_at_most_two_hundred(stage: Stage) -> None:
@@ -190,7 +191,7 @@ def test_a_site_has_at_most_two_hundred(stage: Stage) -> None:
     assert add(url=workflow_url(1000))[0] == 201
 
     assert code_of(add(url=workflow_url(1001))) == (409, "too-many-destinations")
-    assert len(call(triggers.destinations, "GET")[1]["items"]) == 200
+    assert len(call(routes.destinations, "GET")[1]["items"]) == 200
 
 
 def test_a_space_the_administrator_may_not_see_is_refused(stage: Stage) -> None:
@@ -213,13 +214,13 @@ def test_the_whole_site_never_shows_titles(stage: Stage) -> None:
 
 
 OPERATIONS: list[tuple[Resource, str, object]] = [
-    (triggers.destinations, "GET", None),
-    (triggers.destinations, "POST", wanted()),
-    (triggers.destination, "GET", None),
-    (triggers.destination, "PATCH", {"label": "Mine"}),
-    (triggers.destination, "DELETE", None),
-    (triggers.destination_test, "POST", None),
-    (triggers.destination_deliveries, "GET", None),
+    (routes.destinations, "GET", None),
+    (routes.destinations, "POST", wanted()),
+    (routes.destination, "GET", None),
+    (routes.destination, "PATCH", {"label": "Mine"}),
+    (routes.destination, "DELETE", None),
+    (routes.destination_test, "POST", None),
+    (routes.destination_deliveries, "GET", None),
 ]
 
 
@@ -238,7 +239,7 @@ def test_only_administrators_of_confluence_do_any_of_it(
 
 
 @pytest.mark.parametrize(
-    ("resource", "method", "body"), [row for row in OPERATIONS if row[0] is not triggers.destinations]
+    ("resource", "method", "body"), [row for row in OPERATIONS if row[0] is not routes.destinations]
 )
 def test_mallory_finds_nothing_of_another_site(stage: Stage, resource: Resource, method: str, body: object) -> None:
     destination_id = stage.destination()
@@ -257,7 +258,7 @@ def test_mallory_lists_only_her_own(stage: Stage) -> None:
     stage.destination()
     own = stage.destination(site=stage.globex, space_id=MKT)
 
-    _, document = call(triggers.destinations, "GET", account_id=MALLORY)
+    _, document = call(routes.destinations, "GET", account_id=MALLORY)
 
     assert [item["id"] for item in document["items"]] == [str(own)]
 
@@ -270,14 +271,14 @@ def test_nothing_is_done_while_confluence_is_away(stage: Stage) -> None:
 
 @pytest.mark.parametrize("destination_id", ["0", "x", "9" * 25, "1/../2"])
 def test_what_cannot_be_an_id_does_not_exist(stage: Stage, destination_id: str) -> None:
-    assert code_of(call(triggers.destination, "GET", destination_id=destination_id)) == (404, "not-found")
+    assert code_of(call(routes.destination, "GET", destination_id=destination_id)) == (404, "not-found")
 
 
 def test_label_events_and_state_can_be_changed(stage: Stage) -> None:
     destination_id = stage.destination()
 
     status, document = call(
-        triggers.destination,
+        routes.destination,
         "PATCH",
         body={"label": "Questions", "events": ["accepted"], "state": "disabled"},
         destination_id=destination_id,
@@ -296,7 +297,7 @@ def test_activating_forgets_what_went_wrong(stage: Stage) -> None:
     on_delivery(stage.services, body.encode())
     assert stage.destination_row(destination_id).failure_count == 1
 
-    _, document = call(triggers.destination, "PATCH", body={"state": "active"}, destination_id=destination_id)
+    _, document = call(routes.destination, "PATCH", body={"state": "active"}, destination_id=destination_id)
 
     assert (document["state"], document["disabledReason"]) == ("active", None)
     assert stage.destination_row(destination_id).failure_count == 0
@@ -308,7 +309,7 @@ def test_activating_forgets_what_went_wrong(stage: Stage) -> None:
 def test_what_was_agreed_at_the_start_cannot_be_changed(stage: Stage, body: object) -> None:
     destination_id = stage.destination()
 
-    assert call(triggers.destination, "PATCH", body=body, destination_id=destination_id)[0] == 400
+    assert call(routes.destination, "PATCH", body=body, destination_id=destination_id)[0] == 400
 
 
 def test_a_removed_destination_takes_its_deliveries_along(stage: Stage) -> None:
@@ -317,10 +318,10 @@ def test_a_removed_destination_takes_its_deliveries_along(stage: Stage) -> None:
     for body in on_relay(stage.services):
         on_delivery(stage.services, body.encode())
 
-    assert call(triggers.destination, "DELETE", destination_id=destination_id) == (204, None)
+    assert call(routes.destination, "DELETE", destination_id=destination_id) == (204, None)
 
-    assert call(triggers.destination, "GET", destination_id=destination_id)[0] == 404
-    assert call(triggers.destination, "DELETE", destination_id=destination_id)[0] == 404
+    assert call(routes.destination, "GET", destination_id=destination_id)[0] == 404
+    assert call(routes.destination, "DELETE", destination_id=destination_id)[0] == 404
     assert [row.destination_id for row in stage.deliveries()] == [other]
     assert len(stage.attempts()) == 1
 
@@ -341,7 +342,7 @@ def test_a_test_card_is_sent_now_and_told_in_words(
     destination_id = stage.destination()
     stage.door.reactions = [reaction]
 
-    status, document = call(triggers.destination_test, "POST", destination_id=destination_id)
+    status, document = call(routes.destination_test, "POST", destination_id=destination_id)
 
     assert (status, document["outcome"], document["httpStatus"]) == (200, outcome, http_status)
     assert words in document["detail"]
@@ -353,9 +354,9 @@ def test_a_test_card_is_sent_now_and_told_in_words(
 
 def test_a_test_enables_nothing(stage: Stage) -> None:
     destination_id = stage.destination()
-    call(triggers.destination, "PATCH", body={"state": "disabled"}, destination_id=destination_id)
+    call(routes.destination, "PATCH", body={"state": "disabled"}, destination_id=destination_id)
 
-    assert call(triggers.destination_test, "POST", destination_id=destination_id)[1]["outcome"] == "delivered"
+    assert call(routes.destination_test, "POST", destination_id=destination_id)[1]["outcome"] == "delivered"
 
     assert stage.destination_row(destination_id).state == "disabled"
 
@@ -371,7 +372,7 @@ def test_deliveries_are_told_with_what_became_of_them(stage: Stage) -> None:
     stage.event()
     on_relay(stage.services)
 
-    status, document = call(triggers.destination_deliveries, "GET", destination_id=destination_id)
+    status, document = call(routes.destination_deliveries, "GET", destination_id=destination_id)
 
     assert (status, document["next"]) == (200, None)
     shown = [
@@ -395,7 +396,7 @@ def test_the_last_hundred_deliveries_are_told(stage: Stage) -> None:
         stage.pass_s(0.002)
     on_relay(stage.services)
 
-    _, document = call(triggers.destination_deliveries, "GET", destination_id=destination_id)
+    _, document = call(routes.destination_deliveries, "GET", destination_id=destination_id)
 
     ids = [int(item["id"]) for item in document["items"]]
     assert len(ids) == 100
@@ -449,7 +450,7 @@ def test_the_poison_function_ends_a_delivery(stage: Stage) -> None:
 def test_ids_stay_whole_in_json(stage: Stage) -> None:
     destination_id = stage.destination()
 
-    _, document = call(triggers.destination, "GET", destination_id=destination_id)
+    _, document = call(routes.destination, "GET", destination_id=destination_id)
 
     assert DestinationId(int(document["id"])) == destination_id
     assert isinstance(document["id"], str)

@@ -13,10 +13,10 @@ from lib.principal import ContentId, SpaceId
 from lib.services import Services
 from lib.spaces import SiteSettings, SpaceSettings, change_site_settings, change_space_settings
 from lib.tenancy import InstallationState
-from notify.destinations import Change, change_destination
+from notify.delivery.queued import DeliveryMessage, read_message
+from notify.delivery.relay import relay_batch, relay_events, sweep
+from notify.destinations.managing import Change, change_destination
 from notify.model import DeliveryState, DestinationState
-from notify.queued import DeliveryMessage, read_message
-from notify.relay import relay_batch, relay_events, sweep
 from tests.factories import ENG, HR, NOW, Site
 from tests.integration.notify_fixtures import QUESTION, TRACE, Stage, make_stage
 

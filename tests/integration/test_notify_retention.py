@@ -8,9 +8,9 @@ from sqlalchemy import func, select
 from lib.events import EventKind
 from lib.outbox import OutboxRow
 from lib.services import Services
-from notify.delivering import deliver
-from notify.relay import relay_events
-from notify.retention import KEPT, forget_old
+from notify.delivery.delivering import deliver
+from notify.delivery.relay import relay_events
+from notify.delivery.retention import KEPT, forget_old
 from tests.factories import Site
 from tests.integration.notify_fixtures import Stage, make_stage
 

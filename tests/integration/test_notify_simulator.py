@@ -7,7 +7,7 @@ import pytest
 
 from lib.outbound import Door
 from lib.services import Services
-from notify.consuming import on_delivery, on_relay
+from notify.delivery.consuming import on_delivery, on_relay
 from notify.message import Disclosure
 from notify.model import DeliveryState
 from tests.factories import Site

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.principal import TenantId
+from notify.delivery.queued import DeliveryMessage, read_message
 from notify.model import DeliveryId
-from notify.queued import DeliveryMessage, read_message
 
 GOOD = {"v": 1, "tenantId": "77", "deliveryId": "88", "traceparent": None}
 IDS = st.integers(1, 2**63 - 1)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from notify.delivery.schedule import MAX_ATTEMPTS, SCHEDULE_S, next_try
 from notify.outcome import Retry
-from notify.schedule import MAX_ATTEMPTS, SCHEDULE_S, next_try
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 MIDDLE = 0.5

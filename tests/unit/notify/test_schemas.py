@@ -7,12 +7,12 @@ import pytest
 from pydantic import ValidationError
 
 from lib.principal import SpaceId
-from notify.destinations import Change, Wanted
+from notify.destinations.managing import Change, Wanted
+from notify.destinations.schemas import DestinationBody, DestinationChange, trial_view
 from notify.kinds import DestinationKind
 from notify.message import Disclosure
 from notify.model import DestinationState
 from notify.outcome import Delivered, Gone, Retry
-from notify.schemas import DestinationBody, DestinationChange, trial_view
 
 URL = "https://example.com/hook"
 GOOD: dict[str, Any] = {

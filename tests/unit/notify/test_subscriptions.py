@@ -6,7 +6,7 @@ import pytest
 
 from lib.events import CHAT_KINDS, EventKind
 from notify.model import Destination
-from notify.subscriptions import KIND_OF, NAME_OF, EventName, names_in, read_events, to_column
+from notify.routing.subscriptions import KIND_OF, NAME_OF, EventName, names_in, read_events, to_column
 
 ALL: tuple[EventName, ...] = ("asked", "answered", "voted", "accepted")
 

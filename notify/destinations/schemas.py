@@ -9,12 +9,12 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from lib.events import EventKind
 from lib.principal import SpaceId
 from lib.web import Wire
-from notify.destinations import Change, DeliveryRecord, Wanted
+from notify.destinations.managing import Change, DeliveryRecord, Wanted
 from notify.kinds import ADAPTERS, DestinationKind
 from notify.message import Disclosure
 from notify.model import MAX_LABEL, Destination, DestinationState
 from notify.outcome import Delivered, Outcome, name_of
-from notify.subscriptions import NAME_OF, EventName, names_in
+from notify.routing.subscriptions import NAME_OF, EventName, names_in
 
 
 def _check_label(text: str) -> str:

@@ -28,7 +28,7 @@ from notify.kinds import ADAPTERS, DestinationKind
 from notify.message import Disclosure, trial_message
 from notify.model import Attempt, Delivery, Destination, DestinationId, DestinationState, ScopeKind
 from notify.outcome import Outcome
-from notify.subscriptions import EventName, to_column
+from notify.routing.subscriptions import EventName, to_column
 
 MAX_DESTINATIONS = 200
 DELIVERIES_SHOWN = 100

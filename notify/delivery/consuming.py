@@ -12,15 +12,15 @@ from lib.log import Log
 from lib.queues import DELIVER_QUEUE
 from lib.services import Services
 from lib.telemetry import trace_of
-from notify.claims import bury
-from notify.delivering import deliver
-from notify.queued import read_message
-from notify.relay import relay_events, sweep
-from notify.retention import forget_old
+from notify.delivery.claims import bury
+from notify.delivery.delivering import deliver
+from notify.delivery.queued import read_message
+from notify.delivery.relay import relay_events, sweep
+from notify.delivery.retention import forget_old
 
 POISON_QUEUE = f"{DELIVER_QUEUE}-poison"
 
-log = Log("notify.consuming")
+log = Log("notify.delivery.consuming")
 
 
 def on_relay(services: Services) -> list[str]:

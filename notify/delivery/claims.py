@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from lib.events import EventKind
 from lib.principal import ContentId, SpaceId, TenantId
 from lib.sql import Instant, insert_bound, rows_changed, run_bound, select_bound, update_bound, update_rows
+from notify.delivery.schedule import MAX_ATTEMPTS, next_try
 from notify.endpoints import Target
 from notify.kinds import DestinationKind
 from notify.message import Disclosure
@@ -29,7 +30,6 @@ from notify.model import (
     is_free,
 )
 from notify.outcome import ASKS_FOR_PLAIN, Delivered, Gone, Outcome, Retry, name_of
-from notify.schedule import MAX_ATTEMPTS, next_try
 
 LEASE = timedelta(seconds=30)
 """Longer than everything a try may take: reading the title (5 s) and the call (10 s)."""

@@ -22,6 +22,8 @@ from lib.spaces import SpaceSettingsRow, disabled_among
 from lib.sql import across_tenants, insert_bound, new_id, rows_changed, run_bound, select_bound, update_rows
 from lib.telemetry import trace_of
 from lib.tenancy import InstallationRow, InstallationState
+from notify.delivery.queued import DeliveryMessage
+from notify.delivery.schedule import EVENT_LIFE
 from notify.model import (
     Delivery,
     DeliveryId,
@@ -32,9 +34,7 @@ from notify.model import (
     ScopeKind,
     is_free,
 )
-from notify.queued import DeliveryMessage
-from notify.schedule import EVENT_LIFE
-from notify.subscriptions import read_events
+from notify.routing.subscriptions import read_events
 
 _BATCH = 50
 _MAX_BATCHES = 10
@@ -61,7 +61,7 @@ _HELD = select_bound(Delivery, Delivery.event_id, Delivery.destination_id).where
 )
 _ADD = insert_bound(Delivery)
 
-log = Log("notify.relay")
+log = Log("notify.delivery.relay")
 
 
 def relay_events(services: Services) -> list[str]:

@@ -18,15 +18,15 @@ from lib.services import Services
 from lib.spaces import read_space_settings
 from lib.telemetry import Trace, trace_of
 from lib.tenancy import Installation
-from notify.claims import UNAVAILABLE, Cancelled, Claim, Left, claim, record
+from notify.delivery.claims import UNAVAILABLE, Cancelled, Claim, Left, claim, record
+from notify.delivery.queued import DeliveryMessage
 from notify.endpoints import send_once
 from notify.message import Disclosure, Message, compose, plain
 from notify.model import DeliveryId, DeliveryState
 from notify.outcome import Delivered, Outcome, Retry, name_of
-from notify.queued import DeliveryMessage
-from notify.sightings import SIGHTINGS
+from notify.routing.sightings import SIGHTINGS
 
-log = Log("notify.delivering")
+log = Log("notify.delivery.delivering")
 
 
 def deliver(
